@@ -1,0 +1,110 @@
+/**
+ * What the command lines of all four programs have in common.
+ *
+ * @module
+ */
+
+import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { VERSION } from "./version.ts";
+
+/** A failure to be told to the user in one line, with the exit code that belongs to it. */
+export class Failure extends Error {
+  override name = "Failure";
+
+  /**
+   * @param message what was being done, with which value, what is wrong, and what to do
+   * @param exitCode the exit code of the program
+   */
+  constructor(message: string, readonly exitCode: number = 1, options?: ErrorOptions) {
+    super(message, options);
+  }
+}
+
+/** A program, or one verb of one, that throws instead of exiting. */
+export function program(name: string, usageExitCode = 1): Command {
+  return new Command(name)
+    .version(`${name} ${VERSION}`)
+    .helpOption("-h, --help", "show this help")
+    .configureOutput({ outputError: () => {} })
+    .exitOverride((error) => {
+      throw error.exitCode === 0 ? error : new CommanderError(
+        usageExitCode,
+        error.code,
+        error.message.replace(/^error: /, "").replaceAll("\n", " "),
+      );
+    });
+}
+
+/**
+ * Makes a parser that throws `RangeError` fit for an option or an argument of commander, which then
+ * says for which of them the value was meant.
+ */
+export function value<T>(parse: (text: string) => T): (text: string) => T {
+  return (text) => {
+    try {
+      return parse(text);
+    } catch (error) {
+      if (error instanceof RangeError) throw new InvalidArgumentError(error.message);
+      throw error;
+    }
+  };
+}
+
+/**
+ * Reads a whole number.
+ *
+ * @throws {RangeError} when it is none, or out of range
+ */
+export function wholeNumber(lowest: number, highest = Number.MAX_SAFE_INTEGER) {
+  return (text: string): number => {
+    const number = Number(text);
+    if (!/^\d+$/.test(text) || number < lowest || number > highest) {
+      const range = highest === Number.MAX_SAFE_INTEGER
+        ? `of at least ${lowest}`
+        : `from ${lowest} to ${highest}`;
+      throw new RangeError(`"${text}" is not a whole number ${range}`);
+    }
+    return number;
+  };
+}
+
+/**
+ * Runs a program's main function. An error becomes one line on stderr and an exit code.
+ *
+ * @param name the program's name, for the line
+ * @param main returns the exit code, or nothing for a program that goes on by itself
+ */
+export async function run(name: string, main: () => Promise<number | void>): Promise<void> {
+  try {
+    const exitCode = await main();
+    if (exitCode !== undefined) Deno.exit(exitCode);
+  } catch (error) {
+    Deno.exit(report(name, error));
+  }
+}
+
+/** Tells an error in one line on stderr. @returns the exit code for it */
+export function report(name: string, error: unknown): number {
+  if (error instanceof CommanderError && error.exitCode === 0) return 0;
+  const message = error instanceof Error ? error.message : String(error);
+  const hint = error instanceof CommanderError ? ` (see ${name} --help)` : "";
+  writeError(`${name}: ${message}${hint}`);
+  return error instanceof CommanderError || error instanceof Failure ? error.exitCode : 1;
+}
+
+/** Writes a line to stderr, at once and whole. A stderr that is gone is no reason to fail. */
+export function writeError(line: string): void {
+  try {
+    writeAll(Deno.stderr, `${line}\n`);
+  } catch { /* nobody is left to be told */ }
+}
+
+/**
+ * Writes text to stdout or stderr, all of it.
+ *
+ * @throws {Deno.errors.BrokenPipe} when the reader is gone
+ */
+export function writeAll(stream: typeof Deno.stdout | typeof Deno.stderr, text: string): void {
+  let bytes = new TextEncoder().encode(text);
+  while (bytes.length > 0) bytes = bytes.subarray(stream.writeSync(bytes));
+}

@@ -1,0 +1,65 @@
+/** A program: its script, its executable, and the least permissions that it works with. */
+export interface Program {
+  /** The entry point, relative to the top of the repository. */
+  readonly script: string;
+  /** The name of the executable made of it. */
+  readonly executable: string;
+  /** Flags for `deno run` and `deno compile` alike. */
+  readonly permissions: readonly string[];
+}
+
+/**
+ * The libraries that parse arguments and write logs look for `NO_COLOR` and its like; what is not
+ * granted reads as unset instead of ending the program.
+ */
+const environment = (...names: string[]): string[] => [
+  "--no-prompt",
+  "--ignore-env",
+  `--allow-env=${["NO_COLOR", ...names].join()}`,
+];
+
+/** The four programs. */
+export const PROGRAMS = {
+  server: {
+    script: "server.ts",
+    executable: "hello-world-server",
+    permissions: [...environment("LISTEN_PID", "LISTEN_FDS"), "--allow-net"],
+  },
+  client: {
+    script: "client.ts",
+    executable: "hello-world-client",
+    permissions: [...environment("HELLO_WORLD_SERVER", "TERM"), "--allow-net"],
+  },
+  proxy: {
+    script: "proxy.ts",
+    executable: "disnix-tcp-proxy",
+    permissions: [
+      ...environment("RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR"),
+      "--allow-net",
+      // The runtime directory can be anywhere; /etc/group and /proc/self/limits are read.
+      "--allow-read",
+      "--allow-write",
+      "--allow-sys=uid,gid",
+    ],
+  },
+  proxyctl: {
+    script: "proxyctl.ts",
+    executable: "proxyctl",
+    permissions: [
+      ...environment(
+        "PROXYCTL_RUNTIME_DIR",
+        "RUNTIME_DIRECTORY",
+        "XDG_RUNTIME_DIR",
+        "SUDO_USER",
+        "USER",
+        "LOGNAME",
+      ),
+      "--allow-net",
+      "--allow-read",
+      "--allow-write",
+      // with-drain runs the command that it is given.
+      "--allow-run",
+      "--allow-sys=uid,username",
+    ],
+  },
+} as const satisfies Record<string, Program>;
