@@ -1,0 +1,78 @@
+/**
+ * Keeps the drain record in a file.
+ *
+ * @module
+ */
+
+import { dirname } from "node:path";
+import { type DrainRecord, formatRecord, parseRecord, type RecordStore } from "./record.ts";
+
+/** The drain record in a file, written so that a crash at any point leaves it whole or as it was. */
+export class RecordFile implements RecordStore {
+  /** @param path the file; its directory must exist */
+  constructor(readonly path: string) {}
+
+  async write(record: DrainRecord): Promise<void> {
+    const temporary = `${this.path}.new`;
+    try {
+      using file = await Deno.open(temporary, {
+        write: true,
+        create: true,
+        truncate: true,
+        mode: 0o600,
+      });
+      let bytes = new TextEncoder().encode(formatRecord(record));
+      while (bytes.length > 0) bytes = bytes.subarray(await file.write(bytes));
+      await file.sync();
+    } catch (error) {
+      await Deno.remove(temporary).catch(() => {});
+      throw error;
+    }
+    await Deno.rename(temporary, this.path);
+    await this.#syncDirectory();
+  }
+
+  async remove(): Promise<void> {
+    try {
+      await Deno.remove(this.path);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return;
+      throw error;
+    }
+    await this.#syncDirectory();
+  }
+
+  /**
+   * Reads what an earlier process left. A record that cannot be understood is moved aside, so that
+   * it can be looked at and is not met again.
+   *
+   * @returns `null` if there is none, or none that can be understood
+   * @param complain is told what was wrong with it, and where it is now
+   * @throws when the file is there and cannot be read
+   */
+  async read(complain: (message: string) => void): Promise<DrainRecord | null> {
+    await Deno.remove(`${this.path}.new`).catch(() => {});
+    let text;
+    try {
+      text = await Deno.readTextFile(this.path);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return null;
+      throw error;
+    }
+    try {
+      return parseRecord(text);
+    } catch (error) {
+      const aside = `${this.path}.corrupt`;
+      await Deno.rename(this.path, aside);
+      const what = error instanceof Error ? error.message : error;
+      complain(`The drain record cannot be understood (${what}); it is now ${aside}`);
+      return null;
+    }
+  }
+
+  /** A rename or a removal is on the disk only once the directory is. */
+  async #syncDirectory(): Promise<void> {
+    using directory = await Deno.open(dirname(this.path));
+    await directory.sync();
+  }
+}
