@@ -1,0 +1,225 @@
+/**
+ * The relay for every platform: `node:net`, in the main thread.
+ *
+ * While it holds it goes on accepting, but leaves the sockets alone: no byte is read and no upstream
+ * is opened. That makes hold exact for nothing, since all happens in one thread.
+ *
+ * @module
+ */
+
+import type { Socket } from "node:net";
+import { type Address, formatAddress, type ListenAddress } from "../../address.ts";
+import { connectionCapacity, descriptorLimit } from "../descriptors.ts";
+import {
+  CLOSE_REASONS,
+  type CloseReason,
+  type Connection,
+  type Counters,
+  type Relay,
+  type RelayEvents,
+  type RelayOptions,
+  type Released,
+} from "../relay.ts";
+import { Resolver } from "../resolver.ts";
+import type { Target } from "./connect.ts";
+import { type ConnectionContext, PortableConnection, reset } from "./connection.ts";
+import { Listener } from "./listener.ts";
+
+interface Held {
+  readonly client: Socket;
+  readonly since: number;
+}
+
+/** A relay on `node:net`. */
+export class PortableRelay implements Relay {
+  readonly kind = "portable";
+  readonly threads = 1;
+  readonly #events: RelayEvents;
+  readonly #listener: Listener;
+  readonly #context: ConnectionContext;
+  readonly #capacity: number;
+  readonly #maxConnections: number;
+  readonly #connections = new Map<number, PortableConnection>();
+  readonly #held: Held[] = [];
+  readonly #bytes = { up: 0, down: 0 };
+  readonly #closed = Object.fromEntries(CLOSE_REASONS.map((reason) => [reason, 0])) as Record<
+    CloseReason,
+    number
+  >;
+  #listen: Address = { host: "", port: 0 };
+  #target: Target;
+  #holding = true;
+  #full = false;
+  #accepted = 0;
+  #lastId = 0;
+  #connectFailures = 0;
+  #lastError = "";
+
+  private constructor(options: RelayOptions, events: RelayEvents) {
+    this.#events = events;
+    this.#target = targetOf(options.upstream);
+    this.#capacity = connectionCapacity(descriptorLimit());
+    this.#maxConnections = Math.min(options.maxConnections ?? Infinity, this.#capacity);
+    this.#listener = new Listener(
+      (client) => this.#welcome(client),
+      () => this.#held.length + this.active < this.#capacity,
+    );
+    this.#context = {
+      connectTimeout: options.connectTimeout,
+      idleTimeout: options.idleTimeout,
+      halfCloseTimeout: options.halfCloseTimeout,
+      target: () => this.#target,
+      bytes: this.#bytes,
+      connectFailed: (target, error) => {
+        this.#connectFailures++;
+        this.#lastError = error;
+        events.connectFailed(formatAddress(target), error);
+      },
+      closed: (connection, reason) => this.#over(connection, reason),
+    };
+  }
+
+  /**
+   * Starts to listen; nobody is served until {@linkcode open}.
+   *
+   * @throws when the address cannot be had
+   */
+  static async listen(
+    address: ListenAddress,
+    options: RelayOptions,
+    events: RelayEvents,
+  ): Promise<PortableRelay> {
+    const relay = new PortableRelay(options, events);
+    relay.#listen = await relay.#listener.listen(address);
+    return relay;
+  }
+
+  get listen(): Address {
+    return this.#listen;
+  }
+
+  get upstream(): Address {
+    return this.#target.address;
+  }
+
+  get active(): number {
+    return this.#connections.size;
+  }
+
+  get queued(): number {
+    return this.#held.length;
+  }
+
+  get counters(): Counters {
+    return {
+      accepted: this.#accepted,
+      bytesUp: this.#bytes.up,
+      bytesDown: this.#bytes.down,
+      connectFailures: this.#connectFailures,
+      closed: this.#closed,
+    };
+  }
+
+  hold(): Promise<void> {
+    this.#holding = true;
+    return Promise.resolve();
+  }
+
+  open(): Promise<Released> {
+    this.#holding = false;
+    this.#target.resolver.forget();
+    const [first] = this.#held;
+    const held = this.#held.length;
+    const longest = first === undefined ? 0 : performance.now() - first.since;
+    this.#serveHeld();
+    return Promise.resolve({ held, longest });
+  }
+
+  retarget(upstream: Address): void {
+    this.#target = targetOf(upstream);
+  }
+
+  connections(): Connection[] {
+    return [...this.#connections.values()].map((connection) => connection.snapshot());
+  }
+
+  close(id: number, reason: CloseReason): boolean {
+    const connection = this.#connections.get(id);
+    connection?.cut(reason);
+    return connection !== undefined;
+  }
+
+  async stopListening(): Promise<number> {
+    await this.#listener.settled();
+    this.#listener.close();
+    return this.#holding ? this.#resetHeld() : 0;
+  }
+
+  shutDown(): void {
+    this.#listener.close();
+    this.#holding = true;
+    this.#resetHeld();
+    for (const connection of this.#connections.values()) connection.cut("stopped");
+  }
+
+  #welcome(client: Socket): void {
+    this.#accepted++;
+    const held = { client, since: performance.now() };
+    if (this.#holding || this.#held.length > 0 || this.active >= this.#maxConnections) {
+      // Once nobody listens to it, an error would end the process.
+      client.on("error", ignore);
+      this.#held.push(held);
+      if (!this.#holding) this.#tellFull();
+    } else {
+      this.#serve(held);
+    }
+  }
+
+  #serve({ client, since }: Held): void {
+    const connection = new PortableConnection(++this.#lastId, client, since, this.#context);
+    this.#connections.set(connection.id, connection);
+    this.#events.opened(connection.snapshot());
+    void connection.serve();
+  }
+
+  #serveHeld(): void {
+    let served = 0;
+    for (const held of this.#held) {
+      if (this.#holding || this.active >= this.#maxConnections) break;
+      served++;
+      this.#events.released(performance.now() - held.since);
+      this.#serve(held);
+    }
+    this.#held.splice(0, served);
+    if (this.#held.length > 0 && !this.#holding) this.#tellFull();
+    else this.#full = false;
+  }
+
+  #over(connection: PortableConnection, reason: CloseReason): void {
+    this.#closed[reason]++;
+    const last = connection.snapshot();
+    this.#connections.delete(connection.id);
+    this.#events.closed(last, reason);
+    if (reason === "upstream_unreachable") this.#events.gaveUp(last.upstream, this.#lastError);
+    this.#events.activeDecreased();
+    if (!this.#holding) this.#serveHeld();
+    this.#listener.proceed();
+  }
+
+  #resetHeld(): number {
+    const held = this.#held.splice(0);
+    for (const { client } of held) reset(client);
+    return held.length;
+  }
+
+  #tellFull(): void {
+    if (!this.#full) this.#events.full(this.active);
+    this.#full = true;
+  }
+}
+
+function targetOf(address: Address): Target {
+  return { address, resolver: new Resolver(address.host) };
+}
+
+function ignore(): void {}
