@@ -1,0 +1,190 @@
+/**
+ * What goes over the control socket, for both ends of it: HTTP/1.1 with JSON.
+ *
+ * @module
+ */
+
+import * as v from "valibot";
+import { type Address, formatAddress, parseAddress } from "../address.ts";
+import { parseDuration, parseFiniteDuration } from "../duration.ts";
+import type { Outcome } from "../drain/types.ts";
+import type { Connection } from "../relay/relay.ts";
+
+/** The largest request body that is read, in bytes. */
+export const LARGEST_BODY = 64 * 1024;
+
+/** What `GET /v1/status` answers. Times are ISO 8601 or `null`. */
+export interface Status {
+  readonly state: "open" | "draining" | "drained" | "parked";
+  readonly active: number;
+  readonly queued: number | null;
+  readonly listen: string;
+  readonly upstream: string;
+  readonly owner: string | null;
+  readonly reason: string | null;
+  readonly since: string | null;
+  readonly deadline: string | null;
+  readonly leaseExpires: string | null;
+  readonly accepted: number;
+  readonly bytesUp: number;
+  readonly bytesDown: number;
+  readonly relay: "epoll" | "portable";
+  readonly threads: number;
+  readonly pid: number;
+  readonly version: string;
+  readonly startedAt: string;
+}
+
+/** A connection, as `GET /v1/connections` lists it. */
+export interface ConnectionView {
+  readonly id: number;
+  readonly peer: string;
+  readonly upstream: string;
+  readonly state: Connection["state"];
+  readonly ageSeconds: number;
+  readonly idleSeconds: number;
+  readonly bytesUp: number;
+  readonly bytesDown: number;
+}
+
+/** A line of `POST /v1/drain` while it is going on. */
+export interface DrainProgress {
+  readonly state: "draining" | "drained";
+  readonly active: number;
+  readonly queued: number | null;
+  readonly waitedSeconds: number;
+  /** Who is waited for, the oldest connections first; not more than {@linkcode MOST_BLOCKERS}. */
+  readonly blockers: readonly ConnectionView[];
+}
+
+/** The last line of `POST /v1/drain`. */
+export interface DrainOutcome {
+  readonly outcome: Outcome["outcome"] | "moved";
+  readonly message: string;
+  readonly waitedSeconds: number;
+  readonly connectionsCut: number;
+  readonly active: number;
+  readonly blockers: readonly ConnectionView[];
+}
+
+/** What `POST /v1/drain` answers to a dry run: what a drain would do now. */
+export interface DryRun {
+  readonly would: "drain" | "join" | "be refused";
+  readonly message: string;
+  readonly active: number;
+  readonly blockers: readonly ConnectionView[];
+}
+
+/** What `POST /v1/resume` answers. */
+export interface ResumeResult {
+  readonly changed: boolean;
+  readonly absorbed: boolean;
+  readonly held: number;
+  readonly longestHoldSeconds: number;
+  readonly message: string;
+}
+
+/** What is answered where something cannot be done. */
+export interface ErrorBody {
+  readonly error: { readonly code: ErrorCode; readonly message: string };
+}
+
+/** What can be wrong, with the HTTP status that goes with it. */
+export const ERROR_STATUS = {
+  bad_request: 400,
+  not_found: 404,
+  no_such_connection: 404,
+  method_not_allowed: 405,
+  request_timeout: 408,
+  held_by_another: 409,
+  too_large: 413,
+  internal: 500,
+  record_not_written: 500,
+  stopping: 503,
+  upstream_unreachable: 504,
+} as const;
+
+/** The codes of {@linkcode ErrorBody}. */
+export type ErrorCode = keyof typeof ERROR_STATUS;
+
+/** How many blocking connections a line of progress names at the most. */
+export const MOST_BLOCKERS = 20;
+
+const owner = v.pipe(
+  v.string("expected a text: who holds the drain"),
+  v.regex(/^[^\p{Cc}]{1,200}$/u, "expected 1 to 200 characters, and no control characters"),
+);
+const reason = v.pipe(
+  v.string(),
+  v.regex(/^[^\p{Cc}]{0,1000}$/u, "expected at most 1000 characters, and no control characters"),
+);
+const duration = parsed(parseDuration);
+
+const drainRequest = v.pipe(
+  v.strictObject({
+    owner,
+    reason: v.optional(v.nullable(reason), null),
+    timeout: v.optional(duration, "60s"),
+    lease: v.optional(duration, "1h"),
+    exclusive: v.optional(v.boolean(), false),
+    wait: v.optional(v.boolean(), true),
+    attached: v.optional(v.boolean(), false),
+    closeIdle: v.optional(duration, "none"),
+    closeRemaining: v.optional(v.boolean(), false),
+    dryRun: v.optional(v.boolean(), false),
+  }),
+  v.check(
+    ({ attached, exclusive, wait }) => !attached || (exclusive && wait),
+    "an attached drain must be exclusive, and waited for",
+  ),
+  v.check(
+    ({ closeRemaining, timeout }) => !closeRemaining || timeout !== null,
+    "closeRemaining needs a timeout: it is then that connections are closed",
+  ),
+);
+
+const resumeRequest = v.strictObject({
+  owner,
+  force: v.optional(v.boolean(), false),
+  waitUpstream: v.optional(v.nullable(parsed(parseFiniteDuration)), null),
+});
+
+const upstreamRequest = v.strictObject({ upstream: parsed(parseAddress) });
+
+/** The bodies of requests. */
+export const REQUESTS = { drain: drainRequest, resume: resumeRequest, upstream: upstreamRequest };
+
+/** The body of `POST /v1/drain` as a client writes it. */
+export type DrainBody = v.InferInput<typeof drainRequest>;
+/** The body of `POST /v1/resume` as a client writes it. */
+export type ResumeBody = v.InferInput<typeof resumeRequest>;
+
+/** A connection as it is shown. */
+export function viewConnection(connection: Connection): ConnectionView {
+  const { age, idle, ...rest } = connection;
+  return { ...rest, ageSeconds: seconds(age), idleSeconds: seconds(idle) };
+}
+
+/** An address as it is shown, for the status of what listens on it. */
+export function viewListen(listen: Address): string {
+  return formatAddress(listen);
+}
+
+/** Milliseconds as seconds, to the millisecond. */
+export function seconds(milliseconds: number): number {
+  return Math.round(milliseconds) / 1000;
+}
+
+function parsed<T>(parse: (text: string) => T) {
+  return v.pipe(
+    v.string(),
+    v.rawTransform(({ dataset, addIssue, NEVER }) => {
+      try {
+        return parse(dataset.value);
+      } catch (error) {
+        addIssue({ message: error instanceof Error ? error.message : String(error) });
+        return NEVER;
+      }
+    }),
+  );
+}

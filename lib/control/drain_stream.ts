@@ -1,0 +1,98 @@
+import type { DrainRequest, Outcome } from "../drain/types.ts";
+import type { Waiter } from "../drain/waiter.ts";
+import {
+  type DrainOutcome,
+  type DrainProgress,
+  type DryRun,
+  MOST_BLOCKERS,
+  seconds,
+  viewConnection,
+} from "./api.ts";
+import type { Controlled } from "./server.ts";
+
+/** How often progress is told, in milliseconds. */
+const EVERY = 1000;
+
+/**
+ * The answer to a drain: a line of progress at once and every second, and the outcome as the last
+ * line. A client that goes away before that has left the drain.
+ *
+ * Who does not wait gets one line: the outcome if there is one already, else the progress. Who is
+ * attached gets lines until the drain is over; one that says `drained` tells that it is.
+ */
+export function drainStream(
+  controlled: Controlled,
+  waiter: Waiter,
+  request: DrainRequest,
+): ReadableStream<Uint8Array> {
+  const started = performance.now();
+  const encoder = new TextEncoder();
+  let timer: ReturnType<typeof setInterval> | undefined;
+  return new ReadableStream({
+    start(controller) {
+      const tell = (line: DrainProgress | DrainOutcome) =>
+        controller.enqueue(encoder.encode(`${JSON.stringify(line)}\n`));
+      const progress = () => tell(progressOf(controlled, started));
+      const finish = (outcome: Outcome) => {
+        clearInterval(timer);
+        // Only now: in the same turn in which it was cancelled there is nobody to be told.
+        if (timer === undefined) return;
+        timer = undefined;
+        tell(outcomeOf(outcome, controlled, started));
+        controller.close();
+      };
+      timer = setInterval(progress, EVERY);
+      if (request.attached) {
+        progress();
+        void waiter.settled.then(({ outcome }) => outcome === "drained" && timer && progress());
+        void waiter.ended.then(finish);
+      } else if (request.wait || controlled.drain.status.state === "drained") {
+        if (controlled.drain.status.state !== "drained") progress();
+        void waiter.settled.then(finish);
+      } else {
+        progress();
+        clearInterval(timer);
+        controller.close();
+      }
+    },
+    cancel() {
+      clearInterval(timer);
+      timer = undefined;
+      waiter.leave();
+    },
+  });
+}
+
+/** What a drain would do right now. */
+export function dryRun(controlled: Controlled, request: DrainRequest): DryRun {
+  const { relay, drain } = controlled;
+  const { active, blockers } = progressOf(controlled, performance.now());
+  const refused = drain.refusal(request);
+  if (refused !== null) return { would: "be refused", message: refused.message, active, blockers };
+  const { state } = drain.status;
+  const wait = `wait for ${relay.active} active connection${relay.active === 1 ? "" : "s"}`;
+  return state === "open"
+    ? { would: "drain", message: `Would hold new connections and ${wait}`, active, blockers }
+    : { would: "join", message: `Would join the drain (${state}) and ${wait}`, active, blockers };
+}
+
+function progressOf({ relay, drain }: Controlled, started: number): DrainProgress {
+  return {
+    state: drain.status.state === "drained" ? "drained" : "draining",
+    active: relay.active,
+    queued: relay.queued,
+    waitedSeconds: seconds(performance.now() - started),
+    blockers: relay.connections().slice(0, MOST_BLOCKERS).map(viewConnection),
+  };
+}
+
+function outcomeOf(outcome: Outcome, { relay }: Controlled, started: number): DrainOutcome {
+  return {
+    outcome: outcome.outcome,
+    message: outcome.message,
+    waitedSeconds: seconds(performance.now() - started),
+    connectionsCut: outcome.cut,
+    active: relay.active,
+    blockers: outcome.blockers.slice(0, MOST_BLOCKERS).map(viewConnection),
+  };
+}

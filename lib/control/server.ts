@@ -1,0 +1,211 @@
+/**
+ * The server on the control socket.
+ *
+ * @module
+ */
+
+import * as v from "valibot";
+import { formatAddress } from "../address.ts";
+import type { Drain } from "../drain.ts";
+import { DrainRefused } from "../drain/types.ts";
+import type { Relay } from "../relay/relay.ts";
+import {
+  ERROR_STATUS,
+  type ErrorBody,
+  type ErrorCode,
+  LARGEST_BODY,
+  REQUESTS,
+  type ResumeResult,
+  seconds,
+  type Status,
+  viewConnection,
+} from "./api.ts";
+import { drainStream, dryRun } from "./drain_stream.ts";
+
+/** How long a request's body may take to arrive, in milliseconds. */
+const BODY_TIMEOUT = 10_000;
+
+/** What the control socket controls. */
+export interface Controlled {
+  readonly relay: Relay;
+  readonly drain: Drain;
+  status(): Status;
+  /** The metrics as Prometheus text, and its content type. */
+  metrics(): Promise<{ text: string; contentType: string }>;
+  /** Whether the upstream answers within so many milliseconds. */
+  upstreamAnswers(timeout: number): Promise<boolean>;
+}
+
+/** A request that cannot be served, and why. */
+class ApiError extends Error {
+  override name = "ApiError";
+
+  constructor(readonly code: ErrorCode, message: string) {
+    super(message);
+  }
+}
+
+type Handler = (
+  controlled: Controlled,
+  request: Request,
+  parameter: string,
+) => Response | Promise<Response>;
+
+/** Every endpoint; `{}` stands for the parameter. */
+const ENDPOINTS: Record<string, Record<string, Handler>> = {
+  "/v1/status": { GET: (controlled) => Response.json(controlled.status()) },
+  "/v1/connections": {
+    GET: ({ relay }) => Response.json({ connections: relay.connections().map(viewConnection) }),
+  },
+  "/v1/connections/{}": { DELETE: kill },
+  "/v1/drain": { POST: drain },
+  "/v1/resume": { POST: resume },
+  "/v1/upstream": { PUT: retarget },
+  "/metrics": { GET: metrics },
+  "/healthz": { GET: () => new Response("ok\n") },
+};
+
+/**
+ * Makes the handler of the control socket's requests.
+ *
+ * @param failed is told of errors that nobody expected
+ */
+export function controlHandler(
+  controlled: Controlled,
+  failed: (error: unknown) => void,
+): (request: Request) => Promise<Response> {
+  return async (request) => {
+    try {
+      const { handler, parameter } = route(request);
+      return await handler(controlled, request, parameter);
+    } catch (error) {
+      if (error instanceof ApiError || error instanceof DrainRefused) {
+        return errorResponse(error.code, error.message);
+      }
+      failed(error);
+      return errorResponse("internal", "Failed to serve the request; the proxy's log says why");
+    }
+  };
+}
+
+function route(request: Request): { handler: Handler; parameter: string } {
+  const { pathname } = new URL(request.url);
+  const last = pathname.lastIndexOf("/");
+  const pattern = pathname in ENDPOINTS ? pathname : `${pathname.slice(0, last)}/{}`;
+  const methods = Object.hasOwn(ENDPOINTS, pattern) ? ENDPOINTS[pattern] : undefined;
+  if (methods === undefined) {
+    const known = Object.keys(ENDPOINTS).join(" ").replace("{}", "ID");
+    throw new ApiError("not_found", `There is no ${pathname} here; there is: ${known}`);
+  }
+  // HEAD is answered like GET; the body is left out by the server.
+  const method = request.method === "HEAD" ? "GET" : request.method;
+  const handler = Object.hasOwn(methods, method) ? methods[method] : undefined;
+  if (handler === undefined) {
+    const allowed = Object.keys(methods).join();
+    throw new ApiError("method_not_allowed", `${pathname} takes ${allowed}, not ${request.method}`);
+  }
+  return { handler, parameter: pathname.slice(last + 1) };
+}
+
+function kill({ relay }: Controlled, _request: Request, parameter: string): Response {
+  if (!/^\d{1,15}$/.test(parameter) || !relay.close(Number(parameter), "killed")) {
+    throw new ApiError("no_such_connection", `There is no connection ${parameter}`);
+  }
+  return Response.json({ killed: Number(parameter) });
+}
+
+async function drain(controlled: Controlled, request: Request): Promise<Response> {
+  const { dryRun: dry, ...asked } = await body(request, REQUESTS.drain);
+  if (dry) return Response.json(dryRun(controlled, asked));
+  const waiter = await controlled.drain.drain(asked).catch((error: unknown) => {
+    if (!(error instanceof DrainRefused)) throw error;
+    return error;
+  });
+  if (waiter instanceof DrainRefused) {
+    // A refusal is an outcome as well, for clients that read nothing but those.
+    const outcome = { outcome: "refused", message: waiter.message };
+    return errorResponse(waiter.code, waiter.message, outcome);
+  }
+  return new Response(drainStream(controlled, waiter, asked), {
+    headers: { "content-type": "application/x-ndjson" },
+  });
+}
+
+async function resume(controlled: Controlled, request: Request): Promise<Response> {
+  const { owner, force, waitUpstream } = await body(request, REQUESTS.resume);
+  if (waitUpstream !== null && controlled.drain.status.state !== "open") {
+    controlled.drain.checkResume(owner, force);
+    if (!await controlled.upstreamAnswers(waitUpstream)) {
+      const upstream = formatAddress(controlled.relay.upstream);
+      throw new ApiError(
+        "upstream_unreachable",
+        `The upstream ${upstream} does not answer; the proxy is still drained`,
+      );
+    }
+  }
+  const { longest, ...resumed } = await controlled.drain.resume(owner, force);
+  const result: ResumeResult = { ...resumed, longestHoldSeconds: seconds(longest) };
+  return Response.json(result);
+}
+
+async function retarget(controlled: Controlled, request: Request): Promise<Response> {
+  const { upstream } = await body(request, REQUESTS.upstream);
+  const previous = formatAddress(controlled.relay.upstream);
+  await controlled.drain.retarget(upstream);
+  return Response.json({ upstream: formatAddress(upstream), previous });
+}
+
+async function metrics(controlled: Controlled): Promise<Response> {
+  const { text, contentType } = await controlled.metrics();
+  return new Response(text, { headers: { "content-type": contentType } });
+}
+
+/** Reads and validates a body; no body at all is an empty object. */
+async function body<S extends v.GenericSchema>(
+  request: Request,
+  schema: S,
+): Promise<v.InferOutput<S>> {
+  const text = await readBody(request);
+  let json: unknown;
+  try {
+    json = text.trim() === "" ? {} : JSON.parse(text);
+  } catch {
+    throw new ApiError("bad_request", "The body is not JSON");
+  }
+  const result = v.safeParse(schema, json);
+  if (result.success) return result.output;
+  const [issue] = result.issues;
+  const field = v.getDotPath(issue);
+  throw new ApiError("bad_request", field === null ? issue.message : `${field}: ${issue.message}`);
+}
+
+async function readBody(request: Request): Promise<string> {
+  if (request.body === null) return "";
+  const reader = request.body.getReader();
+  const decoder = new TextDecoder();
+  let text = "";
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const timeout = new Promise<never>((_, reject) => {
+    const error = new ApiError("request_timeout", "The body of the request did not arrive");
+    timer = setTimeout(() => reject(error), BODY_TIMEOUT);
+  });
+  try {
+    for (let size = 0;;) {
+      const { done, value } = await Promise.race([reader.read(), timeout]);
+      if (done) return text + decoder.decode();
+      size += value.length;
+      if (size > LARGEST_BODY) {
+        throw new ApiError("too_large", `The body is larger than ${LARGEST_BODY} bytes`);
+      }
+      text += decoder.decode(value, { stream: true });
+    }
+  } finally {
+    clearTimeout(timer);
+    reader.cancel().catch(() => {});
+  }
+}
+
+function errorResponse(code: ErrorCode, message: string, more: object = {}): Response {
+  const error: ErrorBody = { error: { code, message } };
+  return Response.json({ ...more, ...error }, { status: ERROR_STATUS[code] });
+}

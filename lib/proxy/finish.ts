@@ -1,0 +1,46 @@
+import type { Drain } from "../drain.ts";
+import { describeDuration, type Duration } from "../duration.ts";
+import type { Relay } from "../relay/relay.ts";
+import type { Log } from "./log.ts";
+
+/** What is stopped, and how. */
+export interface Stopping {
+  readonly relay: Relay;
+  readonly drain: Drain;
+  readonly log: Log;
+  /** How long active connections may finish, in milliseconds; `null` is no limit. */
+  readonly timeout: Duration;
+  /** Resolves when no connection is active. */
+  readonly idle: Promise<void>;
+  /** When it resolves, what is still active is cut at once. */
+  readonly cutShort: Promise<unknown>;
+}
+
+/**
+ * Stops serving. While open, those who are queued are served first; while held, they are reset: a
+ * closed listening socket keeps nobody. Active connections may finish for a while.
+ */
+export async function finish({ relay, drain, log, timeout, idle, cutShort }: Stopping) {
+  const { state } = drain.status;
+  const limit = timeout === null ? "as long as it takes" : describeDuration(timeout);
+  const waiting = relay.active === 0 ? "" : `; ${relay.active} active may finish (${limit})`;
+  log.info(`Stopping, ${state}${waiting}`, { event: "stop", state, active: relay.active });
+  await drain.stop();
+  const reset = await relay.stopListening();
+  if (reset > 0) {
+    log.warning(`${reset} queued clients were reset, because the proxy stopped while ${state}`, {
+      event: "queue_reset",
+      reset,
+    });
+  }
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const timedOut = new Promise<void>((resolve) => {
+    if (timeout !== null) timer = setTimeout(resolve, timeout);
+  });
+  await Promise.race([idle, timedOut, cutShort]);
+  clearTimeout(timer);
+  const cut = relay.active;
+  relay.shutDown();
+  if (cut > 0) log.warning(`${cut} connections were cut`, { event: "cut", cut });
+  log.info("Stopped", { event: "stopped" });
+}

@@ -1,0 +1,175 @@
+/**
+ * The runtime directory of a proxy: where it is, and who owns it.
+ *
+ * @module
+ */
+
+import { basename, dirname, join, resolve } from "node:path";
+import { formatAddress, type ListenAddress } from "./address.ts";
+import { Failure } from "./command_line.ts";
+
+/** What a Unix socket's path may have, in bytes. Source: unix(7), sun_path less its NUL. */
+const LONGEST_SOCKET_PATH = 107;
+
+/** The name of the socket that is bound first and then renamed, the longest in the directory. */
+const LONGEST_NAME = "handover.sock.new";
+
+/** Where the directories of all instances are by default. */
+export function defaultBase(): string | null {
+  if (Deno.uid() === 0) return "/run/disnix-tcp-proxy";
+  const base = Deno.env.get("XDG_RUNTIME_DIR");
+  return base ? join(base, "disnix-tcp-proxy") : null;
+}
+
+/**
+ * The runtime directory of the instance that listens there.
+ *
+ * @param option the value of `--runtime-dir`, if it was given
+ * @throws {Failure} where there is no default for this user
+ */
+export function runtimeDirectory(option: string | undefined, listen: ListenAddress): string {
+  if (option !== undefined) return resolve(option);
+  // systemd gives a list where a unit has several (systemd.exec(5)).
+  const [given] = (Deno.env.get("RUNTIME_DIRECTORY") ?? "").split(":");
+  if (given) return resolve(given);
+  const base = defaultBase();
+  if (base === null) {
+    throw new Failure(
+      "There is no default runtime directory, because XDG_RUNTIME_DIR is not set: " +
+        "give one with --runtime-dir",
+    );
+  }
+  return join(base, formatAddress(listen));
+}
+
+/** The paths in a runtime directory. */
+export function pathsIn(directory: string) {
+  return {
+    lock: join(directory, "lock"),
+    control: join(directory, "control.sock"),
+    record: join(directory, "drain.json"),
+  };
+}
+
+/** A runtime directory that is ours for as long as this is not disposed of. */
+export class OwnedDirectory implements Disposable {
+  readonly #lock: Deno.FsFile;
+
+  private constructor(readonly path: string, lock: Deno.FsFile, private readonly made: boolean) {
+    this.#lock = lock;
+  }
+
+  /**
+   * Makes the directory, or takes the one that is there, and locks it.
+   *
+   * @param group the numeric id of the group that may control the proxy, if there is one
+   * @throws {Failure} saying what is wrong with the directory, or who has it
+   */
+  static async take(path: string, group: number | null): Promise<OwnedDirectory> {
+    const longest = join(path, LONGEST_NAME);
+    if (new TextEncoder().encode(longest).length > LONGEST_SOCKET_PATH) {
+      const most = LONGEST_SOCKET_PATH - LONGEST_NAME.length - 1;
+      throw new Failure(
+        `The path of the runtime directory ${path} is too long for a Unix socket: ` +
+          `at most ${most} bytes, choose another with --runtime-dir`,
+      );
+    }
+    let made;
+    try {
+      made = await makeDirectory(path, group);
+    } catch (error) {
+      throw error instanceof Failure ? error : cannotUse(path, error);
+    }
+    const lock = await openLock(path);
+    try {
+      if (!await lock.tryLock(true)) throw await takenBy(path);
+      await lock.truncate();
+      await lock.write(new TextEncoder().encode(`${Deno.pid}\n`));
+    } catch (error) {
+      lock.close();
+      throw error instanceof Failure ? error : cannotUse(path, error);
+    }
+    return new OwnedDirectory(path, lock, made);
+  }
+
+  /** Gives it up after a start that failed: what was not there before is not there afterwards. */
+  async abandon(): Promise<void> {
+    if (this.made) {
+      await Deno.remove(pathsIn(this.path).lock).catch(() => {});
+      await Deno.remove(this.path).catch(() => {});
+    }
+    this.#lock.close();
+  }
+
+  /** Gives the directory up. It stays, with what is to be remembered in it. */
+  [Symbol.dispose](): void {
+    this.#lock.close();
+  }
+}
+
+/** @returns whether it was not there before */
+async function makeDirectory(path: string, group: number | null): Promise<boolean> {
+  // Others may look for their own instance in the directory above, so that is not private.
+  await Deno.mkdir(dirname(path), { recursive: true, mode: 0o755 });
+  let made = true;
+  try {
+    await Deno.mkdir(path, { mode: 0o700 });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    made = false;
+  }
+  const info = await Deno.lstat(path);
+  if (info.isSymlink) throw new Failure(`The runtime directory ${path} is a symbolic link`);
+  if (!info.isDirectory) throw new Failure(`The runtime directory ${path} is not a directory`);
+  if (info.uid !== Deno.uid()) {
+    throw new Failure(
+      `The runtime directory ${path} belongs to user ${info.uid}, not to user ${Deno.uid()} ` +
+        "as whom the proxy runs",
+    );
+  }
+  if (group !== null) await Deno.chown(path, null, group);
+  await Deno.chmod(path, group === null ? 0o700 : 0o750);
+  return made;
+}
+
+async function openLock(directory: string): Promise<Deno.FsFile> {
+  const path = pathsIn(directory).lock;
+  try {
+    const info = await Deno.lstat(path).catch(() => null);
+    if (info?.isSymlink) throw new Failure(`The lock ${path} is a symbolic link`);
+    return await Deno.open(path, { write: true, create: true, mode: 0o600 });
+  } catch (error) {
+    throw error instanceof Failure ? error : cannotUse(directory, error);
+  }
+}
+
+async function takenBy(directory: string): Promise<Failure> {
+  const pid = (await Deno.readTextFile(pathsIn(directory).lock).catch(() => "")).trim();
+  const who = pid === "" ? "Another proxy" : `Another proxy (process ${pid})`;
+  return new Failure(
+    `${who} runs with the runtime directory ${directory}: ` +
+      "stop that one first, or choose another directory with --runtime-dir",
+  );
+}
+
+function cannotUse(path: string, error: unknown): Failure {
+  const what = error instanceof Error ? error.message : String(error);
+  return new Failure(`Failed to use the runtime directory ${path}: ${what}`, 1, { cause: error });
+}
+
+/** The directories of instances in the default place, running or not. */
+export async function defaultDirectories(): Promise<string[]> {
+  const base = defaultBase();
+  if (base === null) return [];
+  const directories: string[] = [];
+  try {
+    for await (const entry of Deno.readDir(base)) {
+      if (entry.isDirectory) directories.push(join(base, entry.name));
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  return directories.sort((a, b) =>
+    basename(a).localeCompare(basename(b), "en", { numeric: true })
+  );
+}

@@ -1,0 +1,17 @@
+/** disnix-tcp-proxy: a TCP proxy that can be drained, for upgrades that no client sees. */
+
+import { run } from "./lib/command_line.ts";
+import { NAME, parseOptions } from "./lib/proxy/options.ts";
+import { startProxy } from "./lib/proxy/proxy.ts";
+import { stopSignals } from "./lib/signals.ts";
+
+if (import.meta.main) {
+  await run(NAME, async () => {
+    const options = parseOptions(Deno.args);
+    const stopSignal = stopSignals();
+    const proxy = await startProxy(options);
+    await stopSignal();
+    await proxy.stop(stopSignal());
+    return 0;
+  });
+}
