@@ -87,6 +87,8 @@ export async function run(name: string, main: () => Promise<number | void>): Pro
 export function report(name: string, error: unknown): number {
   if (error instanceof CommanderError && error.exitCode === 0) return 0;
   const message = error instanceof Error ? error.message : String(error);
+  // Without a verb the whole help has been printed already.
+  if (error instanceof CommanderError && error.code === "commander.help") return error.exitCode;
   const hint = error instanceof CommanderError ? ` (see ${name} --help)` : "";
   writeError(`${name}: ${message}${hint}`);
   return error instanceof CommanderError || error instanceof Failure ? error.exitCode : 1;

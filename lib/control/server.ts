@@ -176,6 +176,7 @@ async function body<S extends v.GenericSchema>(
   if (result.success) return result.output;
   const [issue] = result.issues;
   const field = v.getDotPath(issue);
+  if (issue.expected === "never") throw new ApiError("bad_request", `There is no field "${field}"`);
   throw new ApiError("bad_request", field === null ? issue.message : `${field}: ${issue.message}`);
 }
 

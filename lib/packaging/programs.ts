@@ -39,7 +39,7 @@ export const PROGRAMS = {
       // The runtime directory can be anywhere; /etc/group and /proc/self/limits are read.
       "--allow-read",
       "--allow-write",
-      "--allow-sys=uid,gid",
+      "--allow-sys=uid",
     ],
   },
   proxyctl: {
@@ -48,18 +48,16 @@ export const PROGRAMS = {
     permissions: [
       ...environment(
         "PROXYCTL_RUNTIME_DIR",
-        "RUNTIME_DIRECTORY",
         "XDG_RUNTIME_DIR",
         "SUDO_USER",
-        "USER",
-        "LOGNAME",
       ),
       "--allow-net",
       "--allow-read",
       "--allow-write",
       // with-drain runs the command that it is given.
       "--allow-run",
-      "--allow-sys=uid,username",
+      // userInfo() of node:os asks for all of these to say the user's name.
+      "--allow-sys=uid,gid,username,homedir",
     ],
   },
 } as const satisfies Record<string, Program>;

@@ -1,0 +1,115 @@
+import { constants } from "node:os";
+import process from "node:process";
+import type { DrainOutcome, DrainProgress } from "../control/api.ts";
+import { Failure } from "../command_line.ts";
+import type { ControlClient } from "../control/client.ts";
+import { EXIT } from "../control/exit_codes.ts";
+import { drainBody, type DrainOptions, finished, stopped } from "./drain.ts";
+import { tell } from "./output.ts";
+import { defaultOwner } from "./owner.ts";
+import { Progress } from "./progress.ts";
+
+/** The exit codes with which shells, env(1) and nohup(1) say that a command could not be run. */
+const NOT_FOUND = 127;
+const NOT_EXECUTABLE = 126;
+
+/**
+ * `proxyctl with-drain`: runs a command while the proxy is drained. The drain lives as long as the
+ * connection over which it was asked for, so whatever kills this ends the drain.
+ *
+ * @returns the exit code of the command; of a command that a signal ended, 128 and the signal
+ */
+export async function withDrain(
+  proxy: ControlClient,
+  command: readonly string[],
+  options: DrainOptions,
+): Promise<number> {
+  const owner = `with-drain ${Deno.pid} (${defaultOwner()})`;
+  const reason = options.reason ?? command.join(" ").slice(0, 200).replaceAll(/\p{Cc}/gu, " ");
+  const body = { ...drainBody({ ...options, reason }), owner, exclusive: true, attached: true };
+  const lines = proxy.lines<DrainProgress | DrainOutcome>("POST", "/v1/drain", body);
+  const failed = await untilDrained(lines, options);
+  if (failed !== null) return failed;
+  // From here on the lines are only read to learn that the drain is over.
+  const over = overBefore(proxy, lines);
+  const code = await runCommand(command).catch(async (error: unknown) => {
+    await resume(proxy, owner);
+    throw error;
+  });
+  const early = over.now;
+  if (early === null) {
+    await resume(proxy, owner);
+    return code;
+  }
+  tell(`proxyctl: The drain ended while the command was still running: ${early}`);
+  return code === 0 ? EXIT.ended : code;
+}
+
+/** @returns `null` once it is drained, else the exit code */
+async function untilDrained(
+  lines: AsyncGenerator<DrainProgress | DrainOutcome, void>,
+  options: DrainOptions,
+): Promise<number | null> {
+  const progress = new Progress(options.timeout);
+  for (;;) {
+    const { done, value: line } = await lines.next();
+    if (done) throw new Failure("The proxy went away during the drain", EXIT.ended);
+    if ("outcome" in line) {
+      progress.clear();
+      return finished(line, false);
+    }
+    if (line.state === "drained") {
+      progress.clear();
+      return null;
+    }
+    progress.show(line);
+  }
+}
+
+/** Learns in the background why the drain is over; `now` is `null` as long as it is not. */
+function overBefore(
+  proxy: ControlClient,
+  lines: AsyncGenerator<DrainProgress | DrainOutcome, void>,
+): { readonly now: string | null } {
+  const over: { now: string | null } = { now: null };
+  (async () => {
+    for await (const line of lines) {
+      if ("outcome" in line) return line.message;
+    }
+    throw stopped(proxy);
+  })().then((message) => over.now = message, (error: Error) => over.now = error.message);
+  return over;
+}
+
+async function runCommand([file = "", ...args]: readonly string[]): Promise<number> {
+  let child: Deno.ChildProcess;
+  try {
+    child = new Deno.Command(file, { args, stdin: "inherit", stdout: "inherit", stderr: "inherit" })
+      .spawn();
+  } catch (error) {
+    const found = !(error instanceof Deno.errors.NotFound);
+    const what = found ? `${(error as Error).message}` : "no such command";
+    throw new Failure(`Failed to run "${file}": ${what}`, found ? NOT_EXECUTABLE : NOT_FOUND);
+  }
+  const forward = (signal: Deno.Signal) => () => {
+    try {
+      child.kill(signal);
+    } catch { /* it has just ended */ }
+  };
+  // The command decides what these mean; when it ends, so does the drain. A terminal sends SIGINT
+  // to the command as well.
+  process.on("SIGTERM", forward("SIGTERM"));
+  process.on("SIGHUP", forward("SIGHUP"));
+  process.on("SIGINT", () => {});
+  const { code, signal } = await child.status;
+  return signal === null ? code : 128 + (constants.signals[signal as NodeJS.Signals] ?? 0);
+}
+
+async function resume(proxy: ControlClient, owner: string): Promise<void> {
+  try {
+    await proxy.json("POST", "/v1/resume", { owner });
+  } catch (error) {
+    // Ending the connection ends the drain just as well.
+    tell(`proxyctl: Failed to resume: ${error instanceof Error ? error.message : error}`);
+  }
+}
