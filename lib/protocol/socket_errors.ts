@@ -1,0 +1,30 @@
+const DESCRIPTIONS: Readonly<Record<string, string>> = {
+  EACCES: "permission is denied",
+  EADDRINUSE: "the port is taken",
+  EADDRNOTAVAIL: "this machine has no such address",
+  EAI_AGAIN: "the name cannot be looked up at the moment",
+  ECONNREFUSED: "nothing listens there",
+  ECONNRESET: "the other side reset it",
+  EHOSTUNREACH: "no way leads to that host",
+  // Deno says this of an address that is not ours.
+  EINVAL: "this machine has no such address",
+  EMFILE: "no file descriptor is left",
+  ENETUNREACH: "no way leads to that network",
+  ENOTFOUND: "no host has this name",
+  EPIPE: "the other side reset it",
+  ETIMEDOUT: "the other side does not answer",
+};
+
+/** The code of a system's error, such as `ECONNREFUSED`, or an empty string. */
+export function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : "";
+}
+
+/** Says in a few words what a socket's error means. */
+export function describeSocketError(error: unknown): string {
+  // A name with several addresses fails once for each.
+  if (error instanceof AggregateError) {
+    return [...new Set(error.errors.map(describeSocketError))].join("; ");
+  }
+  return DESCRIPTIONS[codeOf(error)] ?? (error instanceof Error ? error.message : String(error));
+}

@@ -1,0 +1,17 @@
+/**
+ * Whether a tool that tests need does not work here; says so, because those tests are ignored.
+ *
+ * @param command a harmless use of the tool
+ */
+export async function isMissing(...command: [string, ...string[]]): Promise<boolean> {
+  const [tool, ...args] = command;
+  const works = await new Deno.Command(tool, {
+    args,
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+  }).output().then(({ success }) => success, () => false);
+  // deno-lint-ignore no-console
+  if (!works) console.warn(`Tests that need ${tool} are ignored: it is not installed`);
+  return !works;
+}
