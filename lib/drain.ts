@@ -17,7 +17,12 @@
 
 import { type Address, formatAddress, parseAddress } from "./address.ts";
 import type { Clock } from "./clock.ts";
+import { begin, type Current, drained, join, startDrained } from "./drain/current.ts";
+import { untilDue } from "./drain/due.ts";
+import * as messages from "./drain/messages.ts";
 import type { DrainRecord, RecordStore } from "./drain/record.ts";
+import { recordOf, restore } from "./drain/recording.ts";
+import { isPast, wallTime } from "./drain/times.ts";
 import {
   type DrainEvent,
   DrainRefused,
@@ -28,14 +33,10 @@ import {
   type Resumed,
 } from "./drain/types.ts";
 import { Waiter } from "./drain/waiter.ts";
-import { describeDuration } from "./duration.ts";
-import type { Connection, Relay } from "./relay/relay.ts";
+import type { Relay, Released } from "./relay/relay.ts";
 
-/** For how long a refused exclusive drain absorbs a resume, in milliseconds. */
-export const ABSORB_WITHIN = 5 * 60_000;
-
-/** How long a drain that was asked for on the command line may stay drained, in milliseconds. */
-export const START_DRAINED_LEASE = 60 * 60_000;
+export { START_DRAINED_LEASE } from "./drain/current.ts";
+export { ABSORB_WITHIN } from "./drain/refusals.ts";
 
 /** The part of a relay that a drain needs. */
 export type DrainableRelay = Pick<
@@ -53,24 +54,14 @@ export interface DrainParts {
   readonly report: (event: DrainEvent) => void;
 }
 
-/** A drain that is going on. Times are the clock's monotonic ones. */
-interface Current {
-  owner: string | null;
-  reason: string | null;
-  readonly started: number;
-  /** By the wall clock. */
-  readonly since: number;
-  deadline: number | null;
-  lease: number | null;
-  leaseEnds: number | null;
-  exclusive: boolean;
-  detached: boolean;
-  closeIdle: number | null;
-  closeRemaining: boolean;
-  cut: number;
-  readonly waiters: Set<Waiter>;
-  refusals: { readonly owner: string; readonly expires: number }[];
-}
+const OUTCOMES = {
+  resumed: "ended",
+  forced: "ended",
+  deadline: "deadline",
+  cancelled: "cancelled",
+  lease: "ended",
+  record: "refused",
+} as const satisfies Record<EndCause, Outcome["outcome"]>;
 
 /** The drain of one proxy. Its commands may overlap; they take effect one after the other. */
 export class Drain {
@@ -79,7 +70,7 @@ export class Drain {
   readonly #store: RecordStore;
   readonly #report: (event: DrainEvent) => void;
   readonly #commandUpstream: string;
-  #state: "open" | "draining" | "drained" = "open";
+  /** `null` while open. */
   #current: Current | null = null;
   #turn: Promise<unknown> = Promise.resolve();
   #cancelTimer: () => void = () => {};
@@ -95,14 +86,14 @@ export class Drain {
 
   /** The state as it is now. Times are by the wall clock, in milliseconds, or `null`. */
   get status(): DrainStatus {
-    const current = this.#state === "open" ? null : this.#current;
+    const current = this.#current;
     return {
-      state: this.#state,
+      state: current?.state ?? "open",
       owner: current?.owner ?? null,
       reason: current?.reason ?? null,
       since: current?.since ?? null,
-      deadline: this.#state === "draining" ? this.#wall(current?.deadline ?? null) : null,
-      leaseExpires: this.#wall(current?.leaseEnds ?? null),
+      deadline: wallTime(current?.deadline ?? null, this.#clock),
+      leaseExpires: wallTime(current?.leaseEnds ?? null, this.#clock),
     };
   }
 
@@ -111,38 +102,26 @@ export class Drain {
    * or opens.
    *
    * @param found the record; `null` if there is none (or none that could be read)
-   * @param startDrained whether to be drained whatever the record says
+   * @param drainAnyway whether to be drained whatever the record says
    */
-  start(found: DrainRecord | null, startDrained: boolean): Promise<void> {
+  start(found: DrainRecord | null, drainAnyway: boolean): Promise<void> {
     return this.#serialize(async () => {
       if (found?.upstream && found.commandUpstream === this.#commandUpstream) {
         this.#relay.retarget(parseAddress(found.upstream));
         this.#report({ type: "retargeted", upstream: found.upstream, restored: true });
       }
-      const restored = found && this.#restore(found);
-      if (restored || startDrained) {
-        this.#current = restored || this.#begin({
-          owner: null,
-          reason: "started drained",
-          timeout: null,
-          lease: START_DRAINED_LEASE,
-          exclusive: false,
-          wait: false,
-          attached: false,
-          closeIdle: null,
-          closeRemaining: false,
-        });
-        const current = this.#current;
-        current.leaseEnds ??= this.#ends(current.lease);
-        this.#state = "drained";
+      const restored = found && restore(found, this.#clock);
+      if (found && !restored) {
+        const expired = found.state === "drained" || found.detached;
+        this.#report({ type: "abandoned", owner: found.owner, expired });
+      }
+      const current = restored ?? (drainAnyway ? startDrained(this.#clock) : null);
+      if (current !== null) {
         await this.#tryToWrite(current);
+        this.#current = current;
         this.#report({ type: "restored", owner: current.owner, leaseEnds: current.leaseEnds });
       } else {
-        if (found) {
-          const expired = found.state === "drained" || found.detached;
-          this.#report({ type: "abandoned", owner: found.owner, expired });
-          await this.#tryToRemove();
-        }
+        if (found) await this.#tryToRemove();
         await this.#relay.open();
       }
     });
@@ -157,31 +136,17 @@ export class Drain {
   drain(request: DrainRequest): Promise<Waiter> {
     return this.#serialize(async () => {
       this.#refuseIfStopped();
-      const waiter = new Waiter(request, (gone) => void this.#left(gone));
-      if (this.#current === null) {
-        const current = this.#begin(request);
-        try {
-          await this.#store.write(this.#record(current, "draining"));
-        } catch (error) {
-          throw this.#notWritten(error);
-        }
-        try {
-          await this.#relay.hold();
-        } catch (error) {
-          await this.#tryToRemove();
-          throw error;
-        }
-        this.#current = current;
-        this.#state = "draining";
-        this.#report({ type: "draining", ...this.#who(current), joined: false });
-      } else {
-        const refused = this.refusal(request);
-        if (refused !== null) throw await this.#refused(this.#current, request, refused);
-        await this.#join(this.#current, request);
-      }
-      if (request.wait) this.#current.waiters.add(waiter);
-      if (this.#state === "drained") waiter.settle(this.#outcome("drained", this.#current));
+      const current = this.#current === null
+        ? await this.#enter(request)
+        : await this.#join(this.#current, request);
+      const waiter = new Waiter(request, (gone) => this.#unattended(this.#left(gone)));
+      current.waiters.add(waiter);
       await this.#advance();
+      // Not told before: the new lease may have ended while it was being written.
+      if (current.state === "drained") {
+        const message = "Already drained; the lease was renewed";
+        waiter.settle({ ...this.#outcome("drained", current, message), waited: 0 });
+      }
       return waiter;
     });
   }
@@ -195,14 +160,10 @@ export class Drain {
     const current = this.#current;
     if (current === null || current.owner === null) return null;
     if (current.owner !== request.owner) {
-      return new DrainRefused("held_by_another", this.#heldBy(current));
+      return new DrainRefused("held_by_another", messages.heldBy(current, this.#clock));
     }
     if (!current.exclusive && !request.exclusive) return null;
-    const which = current.exclusive ? "that drain" : "this request";
-    return new DrainRefused(
-      "held_by_another",
-      `${this.#heldBy(current)} (the owner is the same, but ${which} is exclusive)`,
-    );
+    return new DrainRefused("held_by_another", messages.heldByYourself(current, this.#clock));
   }
 
   /**
@@ -214,20 +175,19 @@ export class Drain {
     return this.#serialize(async () => {
       this.#refuseIfStopped();
       const current = this.#current;
-      if (current === null) {
-        return { changed: false, absorbed: false, held: 0, longest: 0, message: "Already open" };
-      }
-      if (!force && await this.#absorb(current, owner)) {
-        const message = `Nothing was resumed: an earlier drain of "${owner}" was refused, ` +
-          `and this resume belongs to it. ${this.#heldBy(current)}`;
-        return { changed: false, absorbed: true, held: 0, longest: 0, message };
+      const unchanged = { changed: false, absorbed: false, held: 0, longest: 0 };
+      if (current === null) return { ...unchanged, message: "Already open" };
+      if (!force && current.refusals.take(owner, this.#clock.now())) {
+        this.#report({ type: "absorbed", owner, holder: current.owner });
+        await this.#tryToWrite(current);
+        const message = messages.absorbed(owner, current, this.#clock);
+        return { ...unchanged, absorbed: true, message };
       }
       this.#refuseResume(current, owner, force);
-      return await this.#end(
-        current,
-        force && current.owner !== owner ? "forced" : "resumed",
-        owner,
-      );
+      const forced = current.owner !== null && current.owner !== owner;
+      const released = await this.#end(current, forced ? "forced" : "resumed", owner);
+      const message = messages.resumed(released);
+      return { changed: true, absorbed: false, ...released, message };
     });
   }
 
@@ -239,7 +199,7 @@ export class Drain {
   checkResume(owner: string, force: boolean): void {
     this.#refuseIfStopped();
     const current = this.#current;
-    if (current === null || this.#refusalOf(current, owner) >= 0) return;
+    if (current === null || current.refusals.has(owner, this.#clock.now())) return;
     this.#refuseResume(current, owner, force);
   }
 
@@ -251,13 +211,7 @@ export class Drain {
   retarget(upstream: Address): Promise<void> {
     return this.#serialize(async () => {
       this.#refuseIfStopped();
-      if (this.#current !== null && this.#state !== "open") {
-        try {
-          await this.#store.write(this.#record(this.#current, this.#state, upstream));
-        } catch (error) {
-          throw this.#notWritten(error);
-        }
-      }
+      if (this.#current !== null) await this.#write(this.#current, upstream);
       this.#relay.retarget(upstream);
       this.#report({ type: "retargeted", upstream: formatAddress(upstream), restored: false });
     });
@@ -265,256 +219,187 @@ export class Drain {
 
   /** To be called whenever the number of active connections went down. */
   activeDecreased(): void {
-    if (this.#state === "draining" && this.#relay.active === 0) this.#wake();
+    if (this.#current?.state === "draining" && this.#relay.active === 0) this.#wake();
   }
 
   /** Ends the machine with its process: who waits is told, the record stays. */
   stop(): Promise<void> {
+    const again = this.#stopped;
+    // At once: what is still in its turn must not open what is being closed.
+    this.#stopped = true;
     return this.#serialize(() => {
-      this.#stopped = true;
       const current = this.#current;
-      if (current === null) return Promise.resolve();
-      const outcome = this.#outcome("stopped", current);
-      for (const waiter of current.waiters) waiter.end(outcome);
-      if (this.#state === "draining") this.#report({ type: "over", ...outcome });
+      if (current !== null && !again) {
+        const outcome = this.#outcome("stopped", current, messages.stoppedWhile(current));
+        if (current.state === "draining") this.#report({ type: "over", ...outcome });
+        for (const waiter of current.waiters) waiter.end(outcome);
+      }
       return Promise.resolve();
     });
   }
 
-  /** Runs commands one after the other, and sets the timer anew after each. */
+  /** Runs commands one after the other, what is due before each, and then sets the timer anew. */
   #serialize<T>(command: () => Promise<T>): Promise<T> {
-    const result = this.#turn.then(command);
+    const result = this.#turn.then(() => this.#advance()).then(command);
     this.#turn = result.then(() => this.#setTimer(), () => this.#setTimer());
     return result;
   }
 
   #wake(): void {
-    void this.#serialize(() => this.#advance());
+    this.#unattended(this.#serialize(() => Promise.resolve()));
+  }
+
+  /**
+   * For work that nobody waits for. It fails only with a relay that cannot open: rather ends the
+   * process then than that clients are held for ever and nobody knows.
+   */
+  #unattended(work: Promise<unknown>): void {
+    work.catch(reportError);
   }
 
   /** Does what is due: cuts, becomes drained, fails by the deadline, ends with the lease. */
   async #advance(): Promise<void> {
     const current = this.#current;
     if (current === null || this.#stopped) return;
-    if (this.#state === "drained") {
-      if (isPast(current.leaseEnds, this.#clock.now())) await this.#end(current, "lease", null);
+    if (current.state === "drained") {
+      if (isPast(current.leaseEnds, this.#clock)) await this.#end(current, "lease", null);
       return;
     }
     this.#cut(current);
     if (this.#relay.active === 0) return await this.#becomeDrained(current);
-    if (isPast(current.deadline, this.#clock.now()) && !current.closeRemaining) {
+    if (isPast(current.deadline, this.#clock) && !current.closeRemaining) {
       await this.#end(current, "deadline", null);
     }
   }
 
   /** Closes the connections that the drain was asked to close, as far as that is due. */
   #cut(current: Current): void {
-    const all = current.closeRemaining && isPast(current.deadline, this.#clock.now());
+    const all = current.closeRemaining && isPast(current.deadline, this.#clock);
     if (!all && current.closeIdle === null) return;
     for (const { id, idle } of this.#relay.connections()) {
-      if (!all && idle < (current.closeIdle ?? Infinity)) continue;
-      if (this.#relay.close(id, "drain")) current.cut++;
+      if (current.cut.has(id) || !all && idle < (current.closeIdle ?? Infinity)) continue;
+      if (this.#relay.close(id, "drain")) current.cut.add(id);
     }
   }
 
-  async #becomeDrained(current: Current): Promise<void> {
-    current.leaseEnds = this.#ends(current.lease);
+  /** Open → draining. */
+  async #enter(request: DrainRequest): Promise<Current> {
+    const current = begin(request, this.#clock);
     try {
-      await this.#store.write(this.#record(current, "drained"));
+      await this.#write(current);
+      await this.#relay.hold();
+    } catch (error) {
+      // Either may have failed half done.
+      await this.#tryToRemove();
+      if (!(error instanceof DrainRefused)) await this.#relay.open();
+      throw error;
+    }
+    this.#current = current;
+    this.#report({ type: "draining", ...this.#who(current), joined: false });
+    return current;
+  }
+
+  /** The owner drains again. */
+  async #join(current: Current, request: DrainRequest): Promise<Current> {
+    if (this.refusal(request) !== null) throw await this.#refuse(current, request);
+    const joined = join(current, request, this.#clock);
+    await this.#write(joined);
+    this.#current = joined;
+    this.#report({ type: "draining", ...this.#who(joined), joined: true });
+    return joined;
+  }
+
+  /** Remembers the refusal, if it is one that absorbs a resume. */
+  async #refuse(current: Current, request: DrainRequest): Promise<DrainRefused | null> {
+    this.#report({ type: "refused", owner: request.owner, holder: current.owner });
+    if (request.exclusive || current.owner === request.owner) {
+      current.refusals.add(request.owner, this.#clock.now());
+      await this.#tryToWrite(current);
+    }
+    return this.refusal(request);
+  }
+
+  /** Draining → drained. */
+  async #becomeDrained(draining: Current): Promise<void> {
+    const current = drained(draining, this.#clock);
+    try {
+      await this.#store.write(this.#record(current));
     } catch (error) {
       // The record still says "draining": after a crash the upgrade would run with the proxy open.
       this.#report({ type: "record_failed", action: "write", error: textOf(error) });
-      await this.#end(current, "record", null);
+      await this.#end(draining, "record", null);
       return;
     }
-    this.#state = "drained";
-    const outcome = this.#outcome("drained", current);
+    this.#current = current;
+    const message = messages.drainedAfter(
+      this.#clock.now() - current.started,
+      current.cut.size,
+    );
+    const outcome = this.#outcome("drained", current, message);
     this.#report({ type: "drained", ...this.#who(current), leaseEnds: current.leaseEnds });
     this.#report({ type: "over", ...outcome });
     for (const waiter of current.waiters) waiter.settle(outcome);
   }
 
-  /** Opens again, and tells everybody why. */
-  async #end(current: Current, cause: EndCause, by: string | null): Promise<Resumed> {
-    const { outcome, cut } = this.#outcome(OUTCOMES[cause], current);
-    const over = this.#outcome(outcome, current, MESSAGES[cause](current, by));
-    const from = this.#state;
+  /** Draining or drained → open. Tells everybody why. */
+  async #end(current: Current, cause: EndCause, by: string | null): Promise<Released> {
+    const message = messages.endedBy(cause, current, by);
+    const outcome = this.#outcome(OUTCOMES[cause], current, message);
     await this.#tryToRemove();
-    const released = await this.#relay.open();
-    this.#state = "open";
+    // Before the relay opens: nobody may hear "drained" while somebody is served.
     this.#current = null;
-    const resumed = { type: "resumed", cause, from, owner: current.owner, by, cut, ...released };
-    this.#report(resumed as DrainEvent);
-    if (from === "draining") this.#report({ type: "over", ...over });
-    for (const waiter of current.waiters) waiter.end(over);
-    const { held, longest } = released;
-    const clients = held === 1 ? "1 client" : `${held} clients`;
-    const message = held === 0
-      ? "Resumed; nobody was held"
-      : `Resumed; ${clients} were held, the longest for ${describeDuration(longest)}`
-        .replace("1 client were", "1 client was");
-    return { changed: true, absorbed: false, held, longest, message };
+    let released: Released;
+    try {
+      released = await this.#relay.open();
+    } catch (error) {
+      this.#current = current;
+      throw error;
+    }
+    const { owner, state: from } = current;
+    this.#report({ type: "resumed", cause, from, owner, by, cut: outcome.cut, ...released });
+    if (from === "draining") this.#report({ type: "over", ...outcome });
+    for (const waiter of current.waiters) waiter.end(outcome);
+    return released;
   }
 
   /** Somebody who waited went away. */
   #left(waiter: Waiter): Promise<void> {
     return this.#serialize(async () => {
       const current = this.#current;
-      if (!current?.waiters.delete(waiter) || this.#stopped) return;
-      const needsIt = waiter.attached ? true : this.#state === "draining";
-      if (current.waiters.size > 0 || current.detached || !needsIt) return;
+      if (!current?.waiters.delete(waiter)) return;
+      waiter.end(this.#outcome("cancelled", current, "Went away before the drain was over"));
+      const wanted = current.state === "drained" || current.detached || current.waiters.size > 0;
+      if (this.#stopped || wanted && !waiter.attached) return;
       await this.#end(current, "cancelled", null);
     });
   }
 
-  #begin(request: Omit<DrainRequest, "owner"> & { owner: string | null }): Current {
-    return {
-      owner: request.owner,
-      reason: request.reason,
-      started: this.#clock.now(),
-      since: this.#clock.wall(),
-      deadline: this.#ends(request.timeout),
-      lease: request.lease,
-      leaseEnds: null,
-      exclusive: request.exclusive,
-      detached: !request.wait,
-      closeIdle: request.closeIdle,
-      closeRemaining: request.closeRemaining,
-      cut: 0,
-      waiters: new Set(),
-      refusals: [],
-    };
-  }
-
-  /** The owner drains again: the new deadline and lease replace the earlier ones. */
-  async #join(current: Current, request: DrainRequest): Promise<void> {
-    const joined: Current = {
-      ...current,
-      owner: request.owner,
-      reason: request.reason ?? current.reason,
-      deadline: this.#ends(request.timeout),
-      lease: request.lease,
-      leaseEnds: this.#state === "drained" ? this.#ends(request.lease) : null,
-      exclusive: current.exclusive || request.exclusive,
-      detached: current.detached || !request.wait,
-      closeIdle: request.closeIdle ?? current.closeIdle,
-      closeRemaining: request.closeRemaining || current.closeRemaining,
-    };
-    try {
-      await this.#store.write(this.#record(joined, this.#heldState()));
-    } catch (error) {
-      throw this.#notWritten(error);
-    }
-    Object.assign(current, joined);
-    this.#report({ type: "draining", ...this.#who(current), joined: true });
-  }
-
-  /** Remembers a refusal, if it is one that absorbs a resume. */
-  async #refused(current: Current, request: DrainRequest, refused: DrainRefused) {
-    if (request.exclusive || current.owner === request.owner) {
-      const expires = this.#clock.now() + ABSORB_WITHIN;
-      current.refusals.push({ owner: request.owner, expires });
-      await this.#tryToWrite(current);
-    }
-    this.#report({ type: "refused", owner: request.owner, holder: current.owner });
-    return refused;
-  }
-
-  #refusalOf(current: Current, owner: string): number {
-    const now = this.#clock.now();
-    return current.refusals.findIndex((one) => one.owner === owner && !isPast(one.expires, now));
-  }
-
-  /** Uses up a refusal of this owner. @returns whether there was one */
-  async #absorb(current: Current, owner: string): Promise<boolean> {
-    const index = this.#refusalOf(current, owner);
-    if (index < 0) return false;
-    current.refusals.splice(index, 1);
-    await this.#tryToWrite(current);
-    this.#report({ type: "absorbed", owner, holder: current.owner });
-    return true;
-  }
-
   #refuseResume(current: Current, owner: string, force: boolean): void {
     if (force || current.owner === null || current.owner === owner) return;
-    throw new DrainRefused("held_by_another", this.#heldBy(current));
+    throw new DrainRefused("held_by_another", messages.heldBy(current, this.#clock));
   }
 
   #refuseIfStopped(): void {
     if (this.#stopped) throw new DrainRefused("stopping", "The proxy is stopping");
   }
 
-  /** What an earlier process left. @returns `null` if that means to be open */
-  #restore(found: DrainRecord): Current | null {
-    const wall = this.#clock.wall();
-    const until = (time: string | null) => time === null ? null : Date.parse(time) - wall;
-    const leaseLeft = found.state === "drained" ? until(found.leaseExpires) : found.lease;
-    const deadlineLeft = until(found.deadline);
-    const waitersGone = found.state === "draining" && !found.detached;
-    const failed = found.state === "draining" && deadlineLeft !== null && deadlineLeft <= 0;
-    if (waitersGone || failed || (leaseLeft !== null && leaseLeft <= 0)) return null;
-    // A wall clock that was set back must not make the lease longer than it was.
-    const left = leaseLeft === null ? null : Math.min(leaseLeft, found.lease ?? leaseLeft);
-    const now = this.#clock.now();
-    return {
-      owner: found.owner,
-      reason: found.reason,
-      started: now,
-      since: Date.parse(found.since),
-      deadline: null,
-      lease: found.lease,
-      leaseEnds: left === null ? null : now + left,
-      exclusive: found.exclusive,
-      detached: true,
-      closeIdle: null,
-      closeRemaining: false,
-      cut: 0,
-      waiters: new Set(),
-      refusals: found.refusals.map(({ owner, expires }) => ({
-        owner,
-        expires: now + Math.min(Date.parse(expires) - wall, ABSORB_WITHIN),
-      })),
-    };
+  #record(current: Current, upstream: Address = this.#relay.upstream): DrainRecord {
+    return recordOf(current, this.#clock, this.#commandUpstream, upstream);
   }
 
-  #record(
-    current: Current,
-    state: DrainRecord["state"],
-    upstream: Address = this.#relay.upstream,
-  ): DrainRecord {
-    const iso = (time: number | null) => {
-      const wall = this.#wall(time);
-      return wall === null ? null : new Date(wall).toISOString();
-    };
-    const target = formatAddress(upstream);
-    return {
-      version: 1,
-      state,
-      owner: current.owner,
-      reason: current.reason,
-      since: new Date(current.since).toISOString(),
-      deadline: state === "draining" ? iso(current.deadline) : null,
-      lease: current.lease,
-      leaseExpires: iso(current.leaseEnds),
-      exclusive: current.exclusive,
-      detached: current.detached,
-      commandUpstream: this.#commandUpstream,
-      upstream: target === this.#commandUpstream ? null : target,
-      refusals: current.refusals.map(({ owner, expires }) => ({
-        owner,
-        expires: iso(expires) ?? "",
-      })),
-    };
-  }
-
-  #heldState(): DrainRecord["state"] {
-    return this.#state === "drained" ? "drained" : "draining";
+  async #write(current: Current, upstream?: Address): Promise<void> {
+    try {
+      await this.#store.write(this.#record(current, upstream));
+    } catch (error) {
+      const message = `Failed to write the drain record, so nothing was changed: ${textOf(error)}`;
+      throw new DrainRefused("record_not_written", message);
+    }
   }
 
   /** For what is worth recording, but no reason to refuse or to fail anything. */
   async #tryToWrite(current: Current): Promise<void> {
     try {
-      await this.#store.write(this.#record(current, this.#heldState()));
+      await this.#store.write(this.#record(current));
     } catch (error) {
       this.#report({ type: "record_failed", action: "write", error: textOf(error) });
     }
@@ -529,114 +414,33 @@ export class Drain {
     }
   }
 
-  #notWritten(error: unknown): DrainRefused {
-    const message = `Failed to write the drain record, so nothing was changed: ${textOf(error)}`;
-    return new DrainRefused("record_not_written", message);
-  }
-
   #who(current: Current) {
     return {
       owner: current.owner,
       reason: current.reason,
       active: this.#relay.active,
       waited: this.#clock.now() - current.started,
-      cut: current.cut,
+      cut: current.cut.size,
     };
   }
 
-  #heldBy(current: Current): string {
-    const { owner, reason } = current;
-    const iso = (wall: number) => new Date(wall).toISOString();
-    const expiry = this.#state === "drained"
-      ? [this.#wall(current.leaseEnds), "lease until"] as const
-      : [this.#wall(current.deadline), "deadline"] as const;
-    const limit = expiry[0] === null ? "without a limit" : `${expiry[1]} ${iso(expiry[0])}`;
-    const because = reason === null ? "" : ` (${reason})`;
-    return `The proxy is ${this.#state} by "${owner}"${because} since ${iso(current.since)}, ` +
-      `${limit}; to end that: proxyctl resume --owner ${shellWord(owner ?? "")}`;
-  }
-
-  #outcome(outcome: Outcome["outcome"], current: Current, message?: string): Outcome {
-    const waited = this.#clock.now() - current.started;
-    const blockers: Connection[] = outcome === "drained" ? [] : this.#relay.connections();
-    const cut = current.cut === 0 ? "" : `, ${count(current.cut, "connection")} cut`;
+  #outcome(outcome: Outcome["outcome"], current: Current, message: string): Outcome {
     return {
       outcome,
-      message: message ??
-        (outcome === "drained"
-          ? `Drained after ${describeDuration(waited)}${cut}`
-          : "The proxy stopped while it was drained"),
-      waited,
-      cut: current.cut,
-      blockers,
+      message,
+      waited: this.#clock.now() - current.started,
+      cut: current.cut.size,
+      blockers: outcome === "drained" ? [] : this.#relay.connections(),
     };
-  }
-
-  #ends(duration: number | null): number | null {
-    return duration === null ? null : this.#clock.now() + duration;
-  }
-
-  #wall(time: number | null): number | null {
-    return time === null ? null : this.#clock.wall() + (time - this.#clock.now());
   }
 
   #setTimer(): void {
     this.#cancelTimer();
     this.#cancelTimer = () => {};
-    const delay = this.#stopped ? null : this.#delay();
+    if (this.#current === null || this.#stopped) return;
+    const delay = untilDue(this.#current, () => this.#relay.connections(), this.#clock);
     if (delay !== null) this.#cancelTimer = this.#clock.after(delay, () => this.#wake());
   }
-
-  /** Milliseconds until something can be due; `null` if time alone changes nothing. */
-  #delay(): number | null {
-    const current = this.#current;
-    if (current === null) return null;
-    const now = this.#clock.now();
-    if (this.#state === "drained") return until(current.leaseEnds, now);
-    const delays = [until(current.deadline, now)];
-    // Past its deadline the drain only waits until those that it cut are gone.
-    if (isPast(current.deadline, now)) delays[0] = 1000;
-    if (current.closeIdle !== null) {
-      for (const { idle } of this.#relay.connections()) delays.push(current.closeIdle - idle);
-    }
-    const due = delays.filter((delay) => delay !== null);
-    return due.length === 0 ? null : Math.max(1, Math.min(...due));
-  }
-}
-
-const OUTCOMES = {
-  resumed: "ended",
-  forced: "ended",
-  deadline: "deadline",
-  cancelled: "cancelled",
-  lease: "ended",
-  record: "refused",
-} as const satisfies Record<EndCause, Outcome["outcome"]>;
-
-const MESSAGES: Record<EndCause, (current: Current, by: string | null) => string> = {
-  resumed: (_, by) => `The drain was ended by its owner "${by}"`,
-  forced: (_, by) => `The drain was ended by "${by}", by force`,
-  deadline: () => "The deadline passed; traffic was resumed, nothing was cut",
-  cancelled: () => "Nobody waits for the drain any more; traffic was resumed",
-  lease: () => "The lease expired; traffic was resumed",
-  record: () => "Failed to write the drain record; traffic was resumed",
-};
-
-function isPast(time: number | null, now: number): boolean {
-  return time !== null && now >= time;
-}
-
-function until(time: number | null, now: number): number | null {
-  return time === null ? null : Math.max(0, time - now);
-}
-
-function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? "" : "s"}`;
-}
-
-/** An owner as a word for a shell, for commands that are meant to be pasted. */
-function shellWord(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 function textOf(error: unknown): string {

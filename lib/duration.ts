@@ -9,8 +9,8 @@ export type Duration = number | null;
 
 const MILLISECONDS = { h: 3_600_000, m: 60_000, s: 1000, ms: 1 } as const;
 
-/** `setTimeout` counts in 32 bits and fires at once beyond that; a month is as good as any limit. */
-const LONGEST = 30 * 24 * MILLISECONDS.h;
+/** `setTimeout` counts in 32 bits and fires at once beyond that; three weeks are as good as any limit. */
+const LONGEST = 21 * 24 * MILLISECONDS.h;
 
 const PATTERN = /^(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+)s)?(?:(\d+)ms)?$/;
 
@@ -18,7 +18,7 @@ const PATTERN = /^(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+)s)?(?:(\d+)ms)?$/;
  * Reads a duration; the units go from large to small, each at most once.
  *
  * @returns milliseconds, or `null` for `none`
- * @throws {RangeError} when the text is no duration, or one of more than 30 days
+ * @throws {RangeError} when the text is no duration, or one of more than 21 days
  */
 export function parseDuration(text: string): Duration {
   if (text === "none") return null;
@@ -30,7 +30,7 @@ export function parseDuration(text: string): Duration {
   const total = Number(hours) * MILLISECONDS.h + Number(minutes) * MILLISECONDS.m +
     Number(seconds) * MILLISECONDS.s + Number(milliseconds);
   if (total > LONGEST) {
-    throw new RangeError(`"${text}" is longer than 30 days: write none for no limit`);
+    throw new RangeError(`"${text}" is longer than 21 days: write none for no limit`);
   }
   return total;
 }

@@ -7,9 +7,10 @@
 import * as v from "valibot";
 import { parseAddress } from "../address.ts";
 
-const time = v.pipe(v.string(), v.isoTimestamp());
+const time = v.pipe(v.string(), v.isoTimestamp(), v.check(isTime, "is no time"));
 const address = v.pipe(v.string(), v.check(isAddress, "is no HOST:PORT"));
-const milliseconds = v.nullable(v.pipe(v.number(), v.minValue(0)));
+/** At most a century: what is longer may end at a time that cannot be written. */
+const milliseconds = v.nullable(v.pipe(v.number(), v.minValue(0), v.maxValue(3.2e12)));
 
 /** A refused drain, which absorbs one later resume by its owner. */
 const refusal = v.strictObject({ owner: v.string(), expires: time });
@@ -52,6 +53,10 @@ export function parseRecord(text: string): DrainRecord {
   throw new Error(`${v.getDotPath(issue) ?? "the whole"}: ${issue.message}`);
 }
 
+function isTime(text: string): boolean {
+  return !Number.isNaN(Date.parse(text));
+}
+
 function isAddress(text: string): boolean {
   try {
     parseAddress(text);
@@ -68,7 +73,7 @@ export function formatRecord(record: DrainRecord): string {
 
 /** Keeps the record. Each call has happened for good, even if the power fails, when it resolves. */
 export interface RecordStore {
-  /** @throws when it cannot be written; the earlier one is then still there, whole */
+  /** @throws when it cannot be written for good; the earlier one, or this one, is there, whole */
   write(record: DrainRecord): Promise<void>;
   /** @throws when it cannot be removed */
   remove(): Promise<void>;

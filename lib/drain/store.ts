@@ -24,11 +24,11 @@ export class RecordFile implements RecordStore {
       let bytes = new TextEncoder().encode(formatRecord(record));
       while (bytes.length > 0) bytes = bytes.subarray(await file.write(bytes));
       await file.sync();
+      await Deno.rename(temporary, this.path);
     } catch (error) {
       await Deno.remove(temporary).catch(() => {});
       throw error;
     }
-    await Deno.rename(temporary, this.path);
     await this.#syncDirectory();
   }
 
