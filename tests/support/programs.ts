@@ -31,6 +31,8 @@ export interface StartOptions {
   readonly cwd?: string;
   /** Words before the program's own command: `["systemd-socket-activate", "-l", "0"]`. */
   readonly through?: readonly string[];
+  /** Out of reach of the terminal, so that a Ctrl-C there reaches only who started it. */
+  readonly detached?: boolean;
 }
 
 /** A running program, with all it has said so far. Disposing of it kills it. */
@@ -52,6 +54,7 @@ export class Running implements AsyncDisposable {
       stderr: "piped",
       ...(options.env && { env: options.env }),
       ...(options.cwd && { cwd: options.cwd }),
+      ...(options.detached && { detached: true }),
     }).spawn();
     this.#stdin = this.#process.stdin.getWriter();
     this.#readers = Promise.all([

@@ -1,0 +1,46 @@
+/**
+ * What the main thread and the load client say to each other.
+ *
+ * @module
+ */
+
+import type { Tally } from "./tally.ts";
+
+/** Which of the two services. */
+export type Kind = "hello" | "bulk";
+
+/** What the load client needs to know. */
+export interface Beginning {
+  /** Those of the proxies. */
+  readonly ports: Record<Kind, number>;
+  readonly clients: number;
+  readonly seed: number;
+}
+
+/** What the load client can be asked. */
+export interface Methods {
+  begin(beginning: Beginning): void;
+  served(kind: Kind, version: number): Promise<void>;
+  holding(kind: Kind, next: number): void;
+  opening(kind: Kind, version: number): void;
+  tally(): Tally;
+  lastCloses(): Record<Kind, ReadonlyMap<number, number>>;
+  now(): number;
+  end(): Promise<void>;
+}
+
+/** The name of a question. */
+export type Method = keyof Methods;
+
+/** A question. */
+export interface Request {
+  readonly id: number;
+  readonly method: Method;
+  readonly args: readonly unknown[];
+}
+
+/** The answer to it. */
+export interface Answer {
+  readonly id: number;
+  readonly result: unknown;
+}

@@ -1,0 +1,79 @@
+import { Broken } from "./broken.ts";
+
+/** Which versions of a service may be seen, by whom, and which were. */
+export class Versions {
+  /** What those may see at the least who connect now. */
+  #lowest = 1;
+  /** What anybody may see at the most. */
+  #highest = 1;
+  readonly #answered = new Map<number, number>();
+  #listeners: (() => void)[] = [];
+  /** For each version, when its last connection closed, by `performance.now()`. */
+  readonly lastCloses = new Map<number, number>();
+
+  /** Whoever connects from now on may only see this version, or a later one. */
+  holding(next: number): void {
+    this.#lowest = next;
+  }
+
+  /** From now on this version may be seen. */
+  opening(version: number): void {
+    this.#highest = version;
+  }
+
+  /** Somebody connects. */
+  connect(): Seen {
+    return new Seen(this, this.#lowest);
+  }
+
+  /** @throws {Broken} if nobody may see this version yet */
+  checkNotTooNew(version: number): void {
+    if (version <= this.#highest) return;
+    throw new Broken(
+      "wrong",
+      `v${version} answered before it was resumed, after v${this.#highest}`,
+    );
+  }
+
+  /** Waits until a version has answered so many connections. */
+  async answered(version: number, count: number): Promise<void> {
+    while ((this.#answered.get(version) ?? 0) < count) {
+      await new Promise<void>((resolve) => this.#listeners.push(resolve));
+    }
+  }
+
+  /** A version has answered a connection, for the first time. */
+  answer(version: number): void {
+    this.#answered.set(version, (this.#answered.get(version) ?? 0) + 1);
+    const listeners = this.#listeners;
+    this.#listeners = [];
+    for (const listener of listeners) listener();
+  }
+}
+
+/** The version that one connection sees. */
+export class Seen {
+  #version: number | null = null;
+
+  constructor(private readonly versions: Versions, private readonly lowest: number) {}
+
+  /** It is answered by a version. @throws {Broken} if that must not be */
+  by(text: string): void {
+    const version = Number(/^v(\d+)$/.exec(text)?.[1] ?? NaN);
+    if (Number.isNaN(version)) throw new Broken("wrong", `answered ${JSON.stringify(text)}`);
+    const first = this.#version ?? version;
+    if (version !== first) throw new Broken("wrong", `v${first} and v${version} on one connection`);
+    if (version < this.lowest) {
+      const came = `a client that came after it was held for v${this.lowest}`;
+      throw new Broken("wrong", `v${version} answered ${came}`);
+    }
+    this.versions.checkNotTooNew(version);
+    if (this.#version === null) this.versions.answer(version);
+    this.#version = version;
+  }
+
+  /** It is closed. */
+  closed(): void {
+    if (this.#version !== null) this.versions.lastCloses.set(this.#version, performance.now());
+  }
+}

@@ -1,0 +1,42 @@
+import { Option } from "commander";
+import { program, value, wholeNumber } from "../../lib/command_line.ts";
+import { parseFiniteDuration } from "../../lib/duration.ts";
+
+/** What the command line says. Durations are in milliseconds. */
+export interface StormOptions {
+  readonly upgrades: number;
+  readonly clients: number;
+  readonly json: boolean;
+  readonly seed: number;
+  readonly limit: number;
+}
+
+/**
+ * Reads the command line.
+ *
+ * @throws {CommanderError} for bad usage, and for `--help` and `--version` once they are printed
+ */
+export function parseOptions(args: readonly string[]): StormOptions {
+  const command = program("storm")
+    .description(
+      "Keeps clients busy through two proxies while the services behind them are replaced again " +
+        "and again, checks every reply and every byte, and prints a receipt. The exit code is 0 " +
+        "only if nothing was refused, reset, truncated or answered wrongly.",
+    )
+    .option("--upgrades <n>", "how often each service is replaced", value(wholeNumber(1)), 50)
+    .option("--clients <n>", "how many clients there are", value(wholeNumber(4, 10_000)), 64)
+    .option("--json", "print the receipt as JSON", false)
+    .option(
+      "--seed <n>",
+      "what the choices that clients and upgrades make begin with (default: another each time)",
+      value(wholeNumber(0, 2 ** 32 - 1)),
+    )
+    .addOption(
+      new Option("--limit <duration>", "how long it may take")
+        .argParser(value(parseFiniteDuration)).default(parseFiniteDuration("5m"), "5m"),
+    )
+    .parse(args, { from: "user" });
+  const [anotherSeed = 0] = crypto.getRandomValues(new Uint32Array(1));
+  const { seed = anotherSeed, ...options } = command.opts();
+  return { ...options, seed } as StormOptions;
+}

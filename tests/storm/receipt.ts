@@ -1,0 +1,103 @@
+/**
+ * What a storm came to.
+ *
+ * @module
+ */
+
+import type { StormOptions } from "./options.ts";
+import type { Tally } from "./load/tally.ts";
+
+/** The receipt. Times are in milliseconds; those of drains are `null` where none was measured. */
+export interface Receipt extends Tally {
+  /** How often each of the two services was replaced. */
+  readonly upgrades: number;
+  readonly planned: number;
+  readonly clients: number;
+  readonly held: number;
+  /** How long the drains took that had somebody to wait for, from the last close on. */
+  readonly drains: { readonly count: number; readonly median: number; readonly p99: number } | null;
+  readonly duration: number;
+  readonly seed: number;
+}
+
+/** Puts the figures together. */
+export function makeReceipt(
+  options: StormOptions,
+  tally: Tally,
+  rest: {
+    readonly upgrades: number;
+    readonly held: number;
+    readonly drainTimes: readonly number[];
+    readonly duration: number;
+  },
+): Receipt {
+  const { drainTimes, ...counted } = rest;
+  const sorted = drainTimes.toSorted((a, b) => a - b);
+  /** The smallest that at least this share of all do not exceed. */
+  const quantile = (share: number) =>
+    sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? 0;
+  return {
+    ...tally,
+    ...counted,
+    planned: options.upgrades,
+    clients: options.clients,
+    drains: sorted.length === 0
+      ? null
+      : { count: sorted.length, median: quantile(0.5), p99: quantile(0.99) },
+    seed: options.seed,
+  };
+}
+
+/** Whether every promise was kept. */
+export function isClean({ refused, reset, truncated, wrong }: Receipt): boolean {
+  return refused + reset + truncated + wrong === 0;
+}
+
+/** The receipt as one line of JSON. */
+export function json(receipt: Receipt): string {
+  const { longestHold, drains, duration, wrong, failures: _, ...rest } = receipt;
+  return JSON.stringify({
+    ...rest,
+    wrongAnswers: wrong,
+    longestHoldMs: Math.round(longestHold),
+    drainsMeasured: drains?.count ?? 0,
+    drainMedianMs: drains && rounded(drains.median),
+    drainP99Ms: drains && rounded(drains.p99),
+    durationMs: Math.round(duration),
+    clean: isClean(receipt),
+  }) + "\n";
+}
+
+/** The receipt for people. */
+export function describe(receipt: Receipt): string {
+  const { upgrades, planned, drains } = receipt;
+  const lines: [string, string][] = [
+    ["upgrades", `${upgrades} of ${planned}, of each of two services`],
+    ["clients", count(receipt.clients)],
+    ["connections", `${count(receipt.connections)}, ${count(receipt.held)} of them held`],
+    ["bytes", `${count(receipt.bytes)}, each of them checked`],
+    ["refused", count(receipt.refused)],
+    ["reset", count(receipt.reset)],
+    ["truncated", count(receipt.truncated)],
+    ["wrong answers", count(receipt.wrong)],
+    ["longest hold", `${count(receipt.longestHold)} ms`],
+    [
+      "last close to drained",
+      drains === null ? "not measured" : `median ${rounded(drains.median)} ms, ` +
+        `p99 ${rounded(drains.p99)} ms, of ${drains.count} drains`,
+    ],
+    ["duration", `${(receipt.duration / 1000).toFixed(1)} s`],
+    ["seed", `${receipt.seed}`],
+  ];
+  const widest = Math.max(...lines.map(([name]) => name.length));
+  return lines.map(([name, text]) => `${name.padEnd(widest)}  ${text}\n`).join("");
+}
+
+function count(number: number): string {
+  return Math.round(number).toLocaleString("en");
+}
+
+/** To a tenth. */
+function rounded(number: number): number {
+  return Math.round(number * 10) / 10;
+}
