@@ -7,6 +7,7 @@ import { isIP } from "node:net";
  */
 export class Resolver {
   #known: Promise<string[]> | null = null;
+  #preferred: string | null = null;
 
   /** @param host a name, or an IP address (which needs no looking up) */
   constructor(readonly host: string) {}
@@ -16,13 +17,17 @@ export class Resolver {
    *
    * @throws when the name cannot be resolved right now
    */
-  addresses(): Promise<string[]> {
-    if (isIP(this.host)) return Promise.resolve([this.host]);
-    if (this.#known === null) {
-      this.#known = lookUp(this.host);
-      this.#known.catch(() => this.forget());
+  async addresses(): Promise<string[]> {
+    if (isIP(this.host)) return [this.host];
+    this.#known ??= lookUp(this.host);
+    try {
+      const known = await this.#known;
+      const first = known.filter((address) => address === this.#preferred);
+      return [...first, ...known.filter((address) => address !== this.#preferred)];
+    } catch (error) {
+      this.forget();
+      throw error;
     }
-    return this.#known;
   }
 
   /** Looks the name up again the next time. */
@@ -31,10 +36,8 @@ export class Resolver {
   }
 
   /** Notes that this address answered, so that it is tried first from now on. */
-  async prefer(address: string): Promise<void> {
-    const known = await this.#known;
-    if (!known || known[0] === address || !known.includes(address)) return;
-    this.#known = Promise.resolve([address, ...known.filter((other) => other !== address)]);
+  prefer(address: string): void {
+    this.#preferred = address;
   }
 }
 

@@ -11,6 +11,10 @@ import { type Address, formatAddress } from "../../address.ts";
 const FIRST_PAUSE = 20;
 /** The longest pause, in milliseconds: how late a service that has just come up may be noticed. */
 const LONGEST_PAUSE = 250;
+/** How long an address may keep those after it waiting, in milliseconds. */
+const LONGEST_TURN = 3000;
+/** The longest time a timer can be set to. */
+const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** Where to connect: asked anew for each attempt, since it may change while a client waits. */
 export interface Target {
@@ -18,8 +22,10 @@ export interface Target {
   readonly resolver: {
     addresses(): Promise<string[]>;
     forget(): void;
-    prefer(address: string): Promise<void>;
+    prefer(address: string): void;
   };
+  /** Aborted when there is another target: what is being tried is no longer wanted. */
+  readonly replaced?: AbortSignal;
 }
 
 /** A failed attempt. */
@@ -46,83 +52,101 @@ export async function connect(
   signal: AbortSignal,
 ): Promise<Connected | null> {
   const deadline = timeout === null ? Infinity : performance.now() + timeout;
-  for (let pause = FIRST_PAUSE;; pause = Math.min(2 * pause, LONGEST_PAUSE)) {
-    const { address, resolver } = target();
+  let pause = FIRST_PAUSE;
+  while (!signal.aborted) {
+    const { address, resolver, replaced } = target();
+    const signals = replaced ? [signal, replaced] : [signal];
     try {
-      const connected = await tryEach(address, resolver, deadline, signal);
-      if (connected !== null || signal.aborted) return connected;
+      return await tryEach(address, resolver, deadline, signals);
     } catch (error) {
       if (signal.aborted) return null;
+      if (replaced?.aborted) {
+        pause = FIRST_PAUSE;
+        continue;
+      }
       resolver.forget();
       failed(address, error instanceof Error ? error.message : String(error));
     }
     const left = deadline - performance.now();
     if (left <= 0) return null;
-    await sleep(Math.min(pause, left), signal);
-    if (signal.aborted) return null;
+    await sleep(Math.min(pause, left), signals);
+    pause = Math.min(2 * pause, LONGEST_PAUSE);
   }
+  return null;
 }
 
 /** Tries the addresses in turn. @throws the error of the last one */
 async function tryEach(
-  { port }: Address,
+  { host: name, port }: Address,
   resolver: Target["resolver"],
   deadline: number,
-  signal: AbortSignal,
-): Promise<Connected | null> {
-  const hosts = await resolver.addresses();
-  let lastError: unknown = new Error("no address");
+  signals: readonly AbortSignal[],
+): Promise<Connected> {
+  const left = () => Math.max(1, deadline - performance.now());
+  const hosts = await limited(resolver.addresses(), left(), `no address for ${name}`, signals);
+  let lastError: unknown = new Error(`no address for ${name}`);
   for (const [index, host] of hosts.entries()) {
     // A host that swallows packets must leave time for those after it.
-    const share = (deadline - performance.now()) / (hosts.length - index);
+    const others = hosts.length - index - 1;
+    const turn = others === 0 ? left() : Math.min(left() / (others + 1), LONGEST_TURN);
     try {
-      const socket = await attempt(host, port, Math.max(1, share), signal);
-      if (index > 0) void resolver.prefer(host);
+      const socket = await attempt(host, port, turn, signals);
+      if (index > 0) resolver.prefer(host);
       return { socket, upstream: formatAddress({ host, port }) };
     } catch (error) {
-      if (signal.aborted) return null;
+      if (signals.some(({ aborted }) => aborted)) throw error;
       lastError = error;
     }
   }
   throw lastError;
 }
 
-function attempt(
+async function attempt(
   host: string,
   port: number,
   timeout: number,
-  signal: AbortSignal,
+  signals: readonly AbortSignal[],
 ): Promise<Socket> {
-  const { promise, resolve, reject } = Promise.withResolvers<Socket>();
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
   const socket = connectSocket({ host, port, allowHalfOpen: true, noDelay: true, keepAlive: true });
-  const fail = (error: Error) => {
-    socket.destroy();
-    reject(error);
-  };
-  const abort = () => fail(new Error("Aborted"));
-  signal.addEventListener("abort", abort, { once: true });
-  const timer = Number.isFinite(timeout)
-    ? setTimeout(() => fail(new Error(`no answer from ${host} port ${port}`)), timeout)
-    : undefined;
-  socket.on("error", fail);
-  socket.once("connect", () => {
-    socket.off("error", fail);
-    resolve(socket);
-  });
+  socket.on("error", reject);
+  socket.once("connect", resolve);
+  try {
+    await limited(promise, timeout, `no answer from ${host} port ${port}`, signals);
+    // While nobody listens on a port that the system also gives to clients, it may connect a socket
+    // to itself.
+    if (socket.localPort === socket.remotePort && socket.localAddress === socket.remoteAddress) {
+      throw new Error(`connection refused by ${host} port ${port}`);
+    }
+    socket.off("error", reject);
+    return socket;
+  } catch (error) {
+    // Not closed in peace: nobody should take that for a client, and a port on which a socket was
+    // connected to itself would be kept from the service for a minute.
+    socket.resetAndDestroy();
+    throw error;
+  }
+}
+
+/** The work, unless the time is over or a signal is aborted before it is done. */
+function limited<T>(
+  work: Promise<T>,
+  milliseconds: number,
+  message: string,
+  signals: readonly AbortSignal[],
+): Promise<T> {
+  const { promise, resolve, reject } = Promise.withResolvers<T>();
+  const stop = () => reject(new Error(message));
+  const timer = setTimeout(stop, Math.min(milliseconds, LONGEST_TIMER));
+  for (const signal of signals) signal.addEventListener("abort", stop);
+  if (signals.some(({ aborted }) => aborted)) stop();
+  work.then(resolve, reject);
   return promise.finally(() => {
     clearTimeout(timer);
-    signal.removeEventListener("abort", abort);
+    for (const signal of signals) signal.removeEventListener("abort", stop);
   });
 }
 
-function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, milliseconds);
-    signal.addEventListener("abort", done, { once: true });
-  });
+function sleep(milliseconds: number, signals: readonly AbortSignal[]): Promise<void> {
+  return limited(new Promise<void>(() => {}), milliseconds, "", signals).catch(() => {});
 }

@@ -1,6 +1,11 @@
 /**
  * One connection of the portable relay: two sockets and the bytes between them.
  *
+ * One thing it cannot do: Deno 2.9.6 takes a peer that ended its direction without ever having sent
+ * a byte for one that is gone, and fails what the kernel does not take at once with EPIPE
+ * (libs/core/uv_compat/tcp.rs). Such a peer is reset if it reads too slowly: it sees that something
+ * is missing.
+ *
  * @module
  */
 
@@ -23,7 +28,7 @@ export interface ConnectionContext {
 
 /** An active connection. */
 export class PortableConnection {
-  /** Whether it still tries to reach the service when it is told to stop. */
+  /** Ends the attempts to reach the service. */
   readonly #abort = new AbortController();
   readonly #context: ConnectionContext;
   readonly #peer: string;
@@ -33,9 +38,8 @@ export class PortableConnection {
   #upstreamName: string | null = null;
   #bytesUp = 0;
   #bytesDown = 0;
-  #ended = 0;
-  #halfCloseTimer: ReturnType<typeof setTimeout> | undefined;
-  #idleTimer: ReturnType<typeof setTimeout> | undefined;
+  /** When the first of the two directions ended. */
+  #endedAt: number | null = null;
   #reason: CloseReason | null = null;
   #openSockets = 1;
 
@@ -59,12 +63,11 @@ export class PortableConnection {
 
   /** Connects to the service and carries bytes until both sides are done. */
   async serve(): Promise<void> {
+    // One that was reset while it was held need not trouble the service.
+    if (wasReset(this.client)) return this.cut("client_reset");
     const { target, connectTimeout, connectFailed } = this.#context;
     const connected = await connect(target, connectTimeout, connectFailed, this.#abort.signal);
-    if (this.#reason !== null) {
-      connected?.socket.destroy();
-      return;
-    }
+    if (this.#reason !== null) return connected === null ? undefined : reset(connected.socket);
     if (connected === null) return this.cut("upstream_unreachable");
     this.#upstreamName = connected.upstream;
     this.#join(connected.socket);
@@ -94,9 +97,22 @@ export class PortableConnection {
     if (this.#upstream !== null) reset(this.#upstream);
   }
 
+  /** To be called now and then: cuts the connection if its time is over, or one side is gone. */
+  check(): void {
+    const { idleTimeout, halfCloseTimeout } = this.#context;
+    if (wasReset(this.client)) return this.cut("client_reset");
+    // Until then only the connect timeout counts.
+    if (this.#upstream === null) return;
+    if (wasReset(this.#upstream)) return this.cut("upstream_reset");
+    const now = performance.now();
+    const since = Math.max(this.#lastByteAt, this.#endedAt ?? Infinity);
+    if (now - this.#lastByteAt >= (idleTimeout ?? Infinity)) this.cut("idle_timeout");
+    else if (now - since >= (halfCloseTimeout ?? Infinity)) this.cut("half_close_timeout");
+  }
+
   get #state(): ConnectionState {
     if (this.#upstream === null) return "connecting";
-    return this.#ended === 0 ? "established" : "half-closed";
+    return this.#endedAt === null ? "established" : "half-closed";
   }
 
   #join(upstream: Socket): void {
@@ -107,74 +123,43 @@ export class PortableConnection {
     upstream.on("error", () => this.cut("upstream_reset"));
     upstream.on("close", () => this.#socketClosed());
     const { bytes } = this.#context;
-    this.#carry(client, upstream, (count) => {
+    this.#carry(client, upstream, "upstream_reset", (count) => {
       this.#bytesUp += count;
       bytes.up += count;
     });
-    this.#carry(upstream, client, (count) => {
+    this.#carry(upstream, client, "client_reset", (count) => {
       this.#bytesDown += count;
       bytes.down += count;
     });
     client.resume();
-    this.#watchIdle();
   }
 
   /** One direction. No more is read while what was read before cannot be written. */
-  #carry(from: Socket, to: Socket, moved: (count: number) => void): void {
+  #carry(from: Socket, to: Socket, failure: CloseReason, moved: (count: number) => void): void {
     from.on("data", (chunk: Uint8Array) => {
       moved(chunk.length);
       this.#lastByteAt = performance.now();
-      if (!to.write(chunk)) from.pause();
+      const written = (error?: Error | null) => {
+        // Here and not only at "error": by then the socket has been closed as if in peace.
+        if (error) this.cut(failure);
+        else giveBack(chunk);
+      };
+      if (!to.write(chunk, written)) from.pause();
     });
     to.on("drain", () => {
       this.#lastByteAt = performance.now();
       from.resume();
     });
     from.on("end", () => {
-      this.#ended++;
+      this.#endedAt ??= performance.now();
       to.end();
-      this.#watchHalfClosed();
     });
   }
 
   #socketClosed(): void {
     if (--this.#openSockets > 0) return;
-    clearTimeout(this.#idleTimer);
-    clearTimeout(this.#halfCloseTimer);
     this.#reason ??= "finished";
     this.#context.closed(this, this.#reason);
-  }
-
-  #watchIdle(): void {
-    const { idleTimeout } = this.#context;
-    if (idleTimeout === null) return;
-    this.#idleTimer = this.#whenIdleFor(idleTimeout, "idle_timeout", (timer) => {
-      this.#idleTimer = timer;
-    });
-  }
-
-  #watchHalfClosed(): void {
-    const { halfCloseTimeout } = this.#context;
-    if (halfCloseTimeout === null || this.#ended !== 1) return;
-    this.#halfCloseTimer = this.#whenIdleFor(halfCloseTimeout, "half_close_timeout", (timer) => {
-      this.#halfCloseTimer = timer;
-    }, performance.now());
-  }
-
-  /** A timer that is set anew when it finds that bytes have moved, instead of at every byte. */
-  #whenIdleFor(
-    timeout: number,
-    reason: CloseReason,
-    again: (timer: ReturnType<typeof setTimeout>) => void,
-    since = 0,
-  ): ReturnType<typeof setTimeout> {
-    const left = Math.max(this.#lastByteAt, since) + timeout - performance.now();
-    return setTimeout(() => {
-      const idle = performance.now() - Math.max(this.#lastByteAt, since);
-      // Timers may fire a fraction of a millisecond early.
-      if (idle >= timeout - 1) this.cut(reason);
-      else again(this.#whenIdleFor(timeout, reason, again, since));
-    }, Math.max(1, left));
   }
 }
 
@@ -189,4 +174,27 @@ export function peerOf(socket: Socket): string {
 /** Closes a socket so that its peer sees a reset, never a clean end. */
 export function reset(socket: Socket): void {
   if (!socket.destroyed) socket.resetAndDestroy();
+}
+
+/**
+ * Whether the peer has reset the connection while nobody was reading, so that no event told of it:
+ * while the socket is paused, or after its end. The system then knows no peer any more.
+ *
+ * After our own end that proves nothing: then it may have ended in peace, with bytes left to read.
+ */
+function wasReset(socket: Socket): boolean {
+  if (socket.destroyed || socket.writableEnded) return false;
+  if (!socket.isPaused() && !socket.readableEnded) return false;
+  // The public `remoteAddress` is remembered from when there was one.
+  const { _handle: handle } = socket as { _handle?: { getpeername?(name: object): number } };
+  return handle?.getpeername !== undefined && handle.getpeername({}) !== 0;
+}
+
+/**
+ * Frees the memory of what has been written. Garbage collection would leave that until hundreds of
+ * megabytes have passed.
+ */
+function giveBack(chunk: Uint8Array): void {
+  const { buffer } = chunk;
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === chunk.byteLength) buffer.transfer(0);
 }

@@ -10,8 +10,14 @@ import type { Address, ListenAddress } from "../../address.ts";
 /** What the kernel may queue; it takes less if net.core.somaxconn says so (listen(2)). */
 const BACKLOG = 4096;
 
+/**
+ * How many connections Deno may take before it asks for room: all that are queued, but Tokio lets a
+ * task do no more than so many operations at once (tokio::task::coop).
+ */
+export const LONGEST_BURST = 128;
+
 /** How often the event loop must find nothing to accept before the queue counts as empty. */
-const QUIET_TURNS = 4;
+const QUIET_TURNS = 3;
 
 /** The handle below a server of `node:net`: the parts with which accepting can be paused. */
 interface Handle {
@@ -19,12 +25,20 @@ interface Handle {
   listen(backlog: number): number;
 }
 
-/** A listening socket whose clients can be left in the kernel's queue. */
+/**
+ * A listening socket that accepts no more than there is room for.
+ *
+ * `node:net` can refuse connections (`maxConnections`) but not leave them queued. Its handle, as in
+ * Node's own sources (lib/net.js), calls `onconnection` for each connection: when that does not
+ * accept, no more are accepted until there was nothing left to accept and the handle was told to
+ * listen once more. The same call also wakes a handle that ran out of descriptors, which would
+ * otherwise sleep for ever.
+ */
 export class Listener {
   readonly #server: Server;
-  readonly #accepted: (client: Socket) => void;
   readonly #hasRoom: () => boolean;
-  #accept: (() => void) | null = null;
+  /** Takes one connection, if there is one. */
+  #accept = () => {};
   #waiting = false;
   #accepts = 0;
 
@@ -33,13 +47,14 @@ export class Listener {
    * @param hasRoom is asked before each; if it says no, call {@linkcode proceed} when there is room
    */
   constructor(accepted: (client: Socket) => void, hasRoom: () => boolean) {
-    this.#accepted = accepted;
     this.#hasRoom = hasRoom;
     this.#server = createServer(
-      { allowHalfOpen: true, pauseOnConnect: true, noDelay: true, keepAlive: true },
+      { allowHalfOpen: true, pauseOnConnect: true, noDelay: true },
       (client) => {
         this.#accepts++;
-        this.#accepted(client);
+        // Deno ignores the option of that name.
+        client.setKeepAlive(true);
+        accepted(client);
       },
     );
   }
@@ -53,30 +68,28 @@ export class Listener {
   async listen({ host, port }: ListenAddress): Promise<Address> {
     const listening = Promise.withResolvers<void>();
     this.#server.once("error", listening.reject);
-    this.#server.listen({ port, backlog: BACKLOG, ...(host !== null && { host }) }, () => {
+    const options = { port, backlog: BACKLOG, ...(host !== null && { host }) };
+    this.#server.listen(options, () => {
       // In the callback: not a turn of the event loop may pass with nobody asking for room.
       this.#askForRoom();
       listening.resolve();
     });
     await listening.promise;
     this.#server.off("error", listening.reject);
-    // A connection that was reset before it could be accepted, or no descriptor: it is tried again.
+    // There was nothing to accept, or no descriptor: it is tried again.
     this.#server.on("error", () => {});
     const { address, port: realPort } = this.#server.address() as { address: string; port: number };
     return { host: address, port: realPort };
   }
 
-  /** Goes on accepting after there was no room. */
+  /** Accepts those who wait, if there is room. */
   proceed(): void {
-    if (!this.#waiting || !this.#hasRoom()) return;
-    this.#waiting = false;
-    // First those that were taken from the kernel already, then the kernel's queue itself.
-    let before;
-    do {
-      before = this.#accepts;
-      this.#accept?.();
-    } while (this.#accepts > before && !this.#waiting);
-    if (!this.#waiting) (this.#server as { _handle?: Handle })._handle?.listen(BACKLOG);
+    if (this.#waiting) {
+      // First those that were taken from the kernel already.
+      if (!this.#takeWhile(this.#hasRoom)) return;
+      this.#waiting = false;
+    }
+    this.#handle?.listen(BACKLOG);
   }
 
   /** Waits until whoever was queued by now has been accepted (or there is no room). */
@@ -84,23 +97,35 @@ export class Listener {
     let before;
     for (let quiet = 0; quiet < QUIET_TURNS; quiet = this.#accepts > before ? 0 : quiet + 1) {
       before = this.#accepts;
-      await new Promise((resolve) => setImmediate(resolve));
+      // Not setImmediate: the system is only asked for events when there is nothing else to do.
+      await new Promise((resolve) => setTimeout(resolve, 1));
     }
   }
 
-  /** Closes the listening socket; what is still in the kernel's queue is reset. */
+  /** Closes the listening socket. What is still in the kernel's queue is reset by the kernel. */
   close(): void {
+    // Those that were taken from it would be closed as if in peace.
+    if (this.#waiting) this.#takeWhile(() => true);
+    this.#waiting = false;
     this.#server.close();
   }
 
-  /**
-   * `node:net` can refuse connections (`maxConnections`) but not leave them queued. Its handle, as
-   * in Node's own sources (lib/net.js), calls `onconnection` for each connection: when that does
-   * not accept, no more are accepted until the handle is told to listen once more. The same call
-   * also wakes a handle that ran out of descriptors, which would otherwise sleep for ever.
-   */
+  get #handle(): Handle | undefined {
+    return (this.#server as { _handle?: Handle })._handle;
+  }
+
+  /** @returns whether all have been taken */
+  #takeWhile(condition: () => boolean): boolean {
+    for (let before = -1; this.#accepts > before;) {
+      if (!condition()) return false;
+      before = this.#accepts;
+      this.#accept();
+    }
+    return true;
+  }
+
   #askForRoom(): void {
-    const handle = (this.#server as { _handle?: Handle })._handle;
+    const handle = this.#handle;
     if (typeof handle?.onconnection !== "function") return;
     const accept = handle.onconnection;
     this.#accept = () => accept.call(handle, 0);

@@ -23,7 +23,10 @@ import {
 import { Resolver } from "../resolver.ts";
 import type { Target } from "./connect.ts";
 import { type ConnectionContext, PortableConnection, reset } from "./connection.ts";
-import { Listener } from "./listener.ts";
+import { Listener, LONGEST_BURST } from "./listener.ts";
+
+/** How often the connections are looked after, in milliseconds. */
+const ROUND = 1000;
 
 interface Held {
   readonly client: Socket;
@@ -47,9 +50,13 @@ export class PortableRelay implements Relay {
     number
   >;
   #listen: Address = { host: "", port: 0 };
-  #target: Target;
+  #target: Target & { readonly replace: () => void };
   #holding = true;
   #full = false;
+  /** How many clients were reset since it stops listening; `null` where that is not what it does. */
+  #turnedAway: number | null = null;
+  #listening = true;
+  #rounds: ReturnType<typeof setInterval> | undefined;
   #accepted = 0;
   #lastId = 0;
   #connectFailures = 0;
@@ -58,11 +65,11 @@ export class PortableRelay implements Relay {
   private constructor(options: RelayOptions, events: RelayEvents) {
     this.#events = events;
     this.#target = targetOf(options.upstream);
-    this.#capacity = connectionCapacity(descriptorLimit());
+    this.#capacity = connectionCapacity(descriptorLimit() - LONGEST_BURST);
     this.#maxConnections = Math.min(options.maxConnections ?? Infinity, this.#capacity);
     this.#listener = new Listener(
       (client) => this.#welcome(client),
-      () => this.#held.length + this.active < this.#capacity,
+      () => this.#hasRoom(),
     );
     this.#context = {
       connectTimeout: options.connectTimeout,
@@ -91,6 +98,10 @@ export class PortableRelay implements Relay {
   ): Promise<PortableRelay> {
     const relay = new PortableRelay(options, events);
     relay.#listen = await relay.#listener.listen(address);
+    // Several times in the shortest of the timeouts, so that none is exceeded by much.
+    const { idleTimeout, halfCloseTimeout } = options;
+    const shortest = Math.min(idleTimeout ?? Infinity, halfCloseTimeout ?? Infinity);
+    relay.#rounds = setInterval(() => relay.#lookAfter(), Math.min(ROUND, 10 + shortest / 8));
     return relay;
   }
 
@@ -116,7 +127,7 @@ export class PortableRelay implements Relay {
       bytesUp: this.#bytes.up,
       bytesDown: this.#bytes.down,
       connectFailures: this.#connectFailures,
-      closed: this.#closed,
+      closed: { ...this.#closed },
     };
   }
 
@@ -136,7 +147,9 @@ export class PortableRelay implements Relay {
   }
 
   retarget(upstream: Address): void {
+    const before = this.#target;
     this.#target = targetOf(upstream);
+    before.replace();
   }
 
   connections(): Connection[] {
@@ -150,22 +163,28 @@ export class PortableRelay implements Relay {
   }
 
   async stopListening(): Promise<number> {
+    if (this.#holding) this.#turnedAway = this.#resetHeld();
+    this.#listener.proceed();
     await this.#listener.settled();
-    this.#listener.close();
-    return this.#holding ? this.#resetHeld() : 0;
+    this.#close();
+    return this.#turnedAway ?? 0;
   }
 
   shutDown(): void {
-    this.#listener.close();
     this.#holding = true;
-    this.#resetHeld();
+    this.#turnedAway = this.#resetHeld();
+    this.#close();
     for (const connection of this.#connections.values()) connection.cut("stopped");
   }
 
   #welcome(client: Socket): void {
     this.#accepted++;
+    if (this.#turnedAway !== null) {
+      this.#turnedAway++;
+      return reset(client);
+    }
     const held = { client, since: performance.now() };
-    if (this.#holding || this.#held.length > 0 || this.active >= this.#maxConnections) {
+    if (this.#holding || this.active >= this.#maxConnections) {
       // Once nobody listens to it, an error would end the process.
       client.on("error", ignore);
       this.#held.push(held);
@@ -173,6 +192,12 @@ export class PortableRelay implements Relay {
     } else {
       this.#serve(held);
     }
+  }
+
+  #hasRoom(): boolean {
+    if (this.#held.length + this.active < this.#capacity) return true;
+    if (!this.#holding) this.#tellFull();
+    return false;
   }
 
   #serve({ client, since }: Held): void {
@@ -183,16 +208,13 @@ export class PortableRelay implements Relay {
   }
 
   #serveHeld(): void {
-    let served = 0;
-    for (const held of this.#held) {
-      if (this.#holding || this.active >= this.#maxConnections) break;
-      served++;
+    while (!this.#holding && this.active < this.#maxConnections) {
+      const held = this.#held.shift();
+      if (held === undefined) return;
       this.#events.released(performance.now() - held.since);
       this.#serve(held);
     }
-    this.#held.splice(0, served);
     if (this.#held.length > 0 && !this.#holding) this.#tellFull();
-    else this.#full = false;
   }
 
   #over(connection: PortableConnection, reason: CloseReason): void {
@@ -202,8 +224,28 @@ export class PortableRelay implements Relay {
     this.#events.closed(last, reason);
     if (reason === "upstream_unreachable") this.#events.gaveUp(last.upstream, this.#lastError);
     this.#events.activeDecreased();
+    // Not at once: it would be told again with each connection that comes and goes.
+    if (this.active < 3 / 4 * this.#maxConnections) this.#full = false;
     if (!this.#holding) this.#serveHeld();
     this.#listener.proceed();
+    this.#restIfDone();
+  }
+
+  #lookAfter(): void {
+    for (const connection of this.#connections.values()) connection.check();
+    this.#listener.proceed();
+  }
+
+  #close(): void {
+    this.#listening = false;
+    this.#listener.close();
+    this.#restIfDone();
+  }
+
+  #restIfDone(): void {
+    if (!this.#listening && this.active === 0 && this.#held.length === 0) {
+      clearInterval(this.#rounds);
+    }
   }
 
   #resetHeld(): number {
@@ -218,8 +260,10 @@ export class PortableRelay implements Relay {
   }
 }
 
-function targetOf(address: Address): Target {
-  return { address, resolver: new Resolver(address.host) };
+function targetOf(address: Address): Target & { readonly replace: () => void } {
+  const controller = new AbortController();
+  const replace = () => controller.abort();
+  return { address, resolver: new Resolver(address.host), replaced: controller.signal, replace };
 }
 
 function ignore(): void {}

@@ -1,0 +1,96 @@
+import assert from "node:assert/strict";
+import { LINUX } from "../machine.ts";
+import { Peer, Service } from "../peer.ts";
+import { RelayInProcess } from "../relay_in_process.ts";
+import type { Kind } from "../relays.ts";
+import { Stage } from "../stage.ts";
+import { pause, steady } from "../waiting.ts";
+
+const PIECE = new Uint8Array(256 << 10);
+
+/** What the kernel may keep for four sockets, and the relay on top (tcp_rmem, tcp_wmem). */
+const KEPT = 32 << 20;
+
+/** How much the memory of a relay may grow under load, in MiB. */
+const GROWTH = 64;
+
+/** A relay takes no more than it can pass on. */
+export function testBackPressure(kind: Kind): void {
+  for (const one of ["client", "server"] as const) {
+    Deno.test(`${kind}: when the other side does not read, the ${one} can only send so much`, async () => {
+      await using stage = await Stage.set(kind);
+      const pair = await stage.pair();
+      pair[one === "client" ? "server" : "client"].socket.pause();
+      let sent = 0;
+      void flood(pair[one], () => sent += PIECE.length);
+      const blocked = await steady(() => sent, 300);
+      assert(blocked < KEPT, `${blocked} bytes were taken`);
+    });
+  }
+
+  Deno.test({
+    name: `${kind}: slow readers and writers do not make its memory grow`,
+    ignore: !LINUX,
+    fn: async () => {
+      await using service = await Service.start();
+      await using relay = await RelayInProcess.start(kind, service.address);
+      const pairs = [];
+      for (let count = 0; count < 8; count++) {
+        const client = await Peer.connect(relay.listen);
+        pairs.push({ client, server: await service.next() });
+      }
+      const before = relay.memory;
+      for (const [index, { client, server }] of pairs.entries()) {
+        const [from, to] = index % 2 === 0 ? [client, server] : [server, client];
+        void flood(from);
+        void readSlowly(to.socket);
+      }
+      let most = 0;
+      for (let count = 0; count < 30; count++) {
+        await pause(100);
+        most = Math.max(most, relay.memory);
+      }
+      for (const { client } of pairs) client.reset();
+      assert(most - before < GROWTH, `${before} MiB became ${most} MiB`);
+    },
+  });
+
+  Deno.test({
+    name: `${kind}: a bulk transfer at full speed does not make its memory grow`,
+    ignore: !LINUX,
+    fn: async () => {
+      await using service = await Service.start();
+      await using relay = await RelayInProcess.start(kind, service.address);
+      using client = await Peer.connect(relay.listen);
+      const server = await service.next();
+      const before = relay.memory;
+      void flood(server);
+      let most = 0;
+      while (client.received < 512 << 20) {
+        await pause(20);
+        most = Math.max(most, relay.memory);
+      }
+      assert(most - before < GROWTH, `${before} MiB became ${most} MiB`);
+    },
+  });
+}
+
+/** Sends for as long as it can. */
+async function flood(peer: Peer, sent = () => {}): Promise<void> {
+  try {
+    for (;;) {
+      await peer.send(PIECE);
+      sent();
+    }
+  } catch { /* the test is over */ }
+}
+
+/** Reads a little now and then. */
+async function readSlowly(socket: Peer["socket"]): Promise<void> {
+  while (!socket.destroyed) {
+    socket.pause();
+    await pause(50);
+    socket.resume();
+    await new Promise((resolve) => socket.once("data", resolve).once("close", resolve));
+  }
+}

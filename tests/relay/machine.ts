@@ -1,0 +1,19 @@
+import { networkInterfaces } from "node:os";
+
+/** Whether there is /proc, and all of 127.0.0.0/8 is this machine. */
+export const LINUX = Deno.build.os === "linux";
+
+/** Whether ::1 is this machine. */
+export const IPV6 = Object.values(networkInterfaces()).flat().some((one) => one?.address === "::1");
+
+/** Whether we may give a process a network and mounts of its own. */
+export const NAMESPACES = LINUX && canUnshare();
+
+function canUnshare(): boolean {
+  try {
+    const command = new Deno.Command("unshare", { args: ["--mount", "--net", "true"] });
+    return command.outputSync().success;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,18 @@
+import type { ListenAddress } from "../../lib/address.ts";
+import { PortableRelay } from "../../lib/relay/portable/relay.ts";
+import type { Relay, RelayEvents, RelayOptions } from "../../lib/relay/relay.ts";
+
+/** Makes a relay that listens, and holds. */
+export type MakeRelay = (
+  address: ListenAddress,
+  options: RelayOptions,
+  events: RelayEvents,
+) => Promise<Relay>;
+
+/** Every relay there is, by its kind. */
+export const RELAYS = {
+  portable: PortableRelay.listen,
+} satisfies Partial<Record<Relay["kind"], MakeRelay>>;
+
+/** The kind of a relay that can be made. */
+export type Kind = keyof typeof RELAYS;

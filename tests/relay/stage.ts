@@ -1,0 +1,112 @@
+/**
+ * A relay between clients and a service, for the length of a test.
+ *
+ * @module
+ */
+
+import type { Address, ListenAddress } from "../../lib/address.ts";
+import type {
+  CloseReason,
+  Connection,
+  Relay,
+  RelayEvents,
+  RelayOptions,
+} from "../../lib/relay/relay.ts";
+import { Peer, Service } from "./peer.ts";
+import { type Kind, RELAYS } from "./relays.ts";
+import { eventually } from "./waiting.ts";
+
+/** Remembers all that a relay tells. */
+export class Recorder implements RelayEvents {
+  decreases = 0;
+  readonly openings: Connection[] = [];
+  readonly closings: { connection: Connection; reason: CloseReason }[] = [];
+  readonly failures: { upstream: string; error: string }[] = [];
+  readonly surrenders: { upstream: string; error: string }[] = [];
+  readonly releases: number[] = [];
+  readonly crowds: number[] = [];
+
+  activeDecreased(): void {
+    this.decreases++;
+  }
+  opened(connection: Connection): void {
+    this.openings.push(connection);
+  }
+  closed(connection: Connection, reason: CloseReason): void {
+    this.closings.push({ connection, reason });
+  }
+  connectFailed(upstream: string, error: string): void {
+    this.failures.push({ upstream, error });
+  }
+  gaveUp(upstream: string, error: string): void {
+    this.surrenders.push({ upstream, error });
+  }
+  released(held: number): void {
+    this.releases.push(held);
+  }
+  full(active: number): void {
+    this.crowds.push(active);
+  }
+
+  /** Why connections were closed, in order. */
+  get reasons(): CloseReason[] {
+    return this.closings.map(({ reason }) => reason);
+  }
+}
+
+/** How a stage differs from the plain one. */
+export interface StageOptions extends Partial<RelayOptions> {
+  readonly listen?: ListenAddress;
+  /** Whether the relay holds at first. */
+  readonly holding?: boolean;
+}
+
+/** A running relay and what is around it. Disposing of it checks that nothing stays behind. */
+export class Stage implements AsyncDisposable {
+  readonly events = new Recorder();
+  readonly #clients: Peer[] = [];
+
+  private constructor(readonly service: Service, public relay: Relay) {}
+
+  /** Starts a service (unless there is an upstream) and a relay before it. */
+  static async set(kind: Kind, options: StageOptions = {}): Promise<Stage> {
+    const service = await Service.start();
+    const stage = new Stage(service, undefined as unknown as Relay);
+    const { listen = { host: "127.0.0.1", port: 0 }, holding = false, ...settings } = options;
+    stage.relay = await RELAYS[kind](listen, {
+      upstream: service.address,
+      connectTimeout: 10_000,
+      idleTimeout: null,
+      halfCloseTimeout: 60_000,
+      maxConnections: null,
+      ...settings,
+    }, stage.events);
+    if (!holding) await stage.relay.open();
+    return stage;
+  }
+
+  /** A new client of the relay. */
+  async client(address: Address = this.relay.listen): Promise<Peer> {
+    const client = await Peer.connect(address);
+    this.#clients.push(client);
+    return client;
+  }
+
+  /** A new client, and its connection as the service sees it. */
+  async pair(): Promise<{ client: Peer; server: Peer }> {
+    const client = await this.client();
+    return { client, server: await this.service.next() };
+  }
+
+  /** Waits until no connection is active. */
+  over(): Promise<void> {
+    return eventually(() => this.relay.active === 0, "no active connection");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const client of this.#clients) client[Symbol.dispose]();
+    this.relay.shutDown();
+    await this.over();
+    await this.service[Symbol.asyncDispose]();
+  }
+}

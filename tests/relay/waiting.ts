@@ -1,0 +1,47 @@
+/** How long anything a test waits for may take, in milliseconds. */
+const PATIENCE = 30_000;
+
+/**
+ * Waits for a promise, but not for ever.
+ *
+ * @throws when it takes too long, naming what did not come
+ */
+export async function within<T>(promise: Promise<T>, what: string): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`No sign of ${what} for ${PATIENCE} ms`)), PATIENCE);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/**
+ * Waits until a condition holds.
+ *
+ * @throws when it takes too long
+ */
+export async function eventually(condition: () => boolean, what = `${condition}`): Promise<void> {
+  const deadline = performance.now() + PATIENCE;
+  while (!condition()) {
+    if (performance.now() > deadline) throw new Error(`Not within ${PATIENCE} ms: ${what}`);
+    await pause(2);
+  }
+}
+
+/** Lets time pass: for what must *not* happen, and to let a difference in time show. */
+export function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
+
+/** Waits until a number has not changed for a while, and returns it. */
+export async function steady(value: () => number, milliseconds: number): Promise<number> {
+  for (let before = NaN;;) {
+    const now = value();
+    if (now === before) return now;
+    before = now;
+    await pause(milliseconds);
+  }
+}
