@@ -36,7 +36,7 @@ export const PROGRAMS = {
     permissions: [
       ...environment("RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR"),
       "--allow-net",
-      // The runtime directory can be anywhere; /etc/group and /proc/self/limits are read.
+      // The runtime directory can be anywhere; /etc/group is read.
       "--allow-read",
       "--allow-write",
       "--allow-sys=uid",

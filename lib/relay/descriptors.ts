@@ -1,27 +1,76 @@
-/** What the rest of the process needs besides the relay: control connections, files, event loops. */
+/**
+ * For how many connections there are file descriptors.
+ *
+ * The limit itself cannot be asked for: Deno gives /proc/self/limits only to programs that may do
+ * everything, and has no getrlimit(2). (It does raise the soft limit to the hard one when it starts.)
+ * So it is tried out how many can be had: few at first, and more only when they are needed.
+ *
+ * @module
+ */
+
+/** What the rest of the process needs: control connections, files, event loops. */
 const RESERVED = 192;
 
-/** Where the limit cannot be read; macOS allows no fewer without asking. */
-const UNKNOWN_LIMIT = 256;
+/** For how many connections it is tried out at the start. */
+const FIRST = 512;
 
-/**
- * How many file descriptors this process may have. (Deno raises the soft limit to the hard one when
- * it starts.)
- *
- * Source: proc_pid_limits(5).
- */
-export function descriptorLimit(): number {
-  try {
-    const limits = Deno.readTextFileSync("/proc/self/limits");
-    const soft = /^Max open files\s+(\d+|unlimited)/m.exec(limits)?.[1];
-    return soft === "unlimited" ? Number.MAX_SAFE_INTEGER : Number(soft ?? UNKNOWN_LIMIT);
-  } catch {
-    return UNKNOWN_LIMIT;
+/** How soon it is tried out again where there was not enough, in milliseconds. */
+const AGAIN = 60_000;
+
+/** Knows for how many connections, with two descriptors each, there is room. */
+export class Capacity {
+  readonly #burst: number;
+  #connections = 0;
+  #lackedAt = -Infinity;
+
+  /** @param burst how many connections may be accepted before anybody asks whether there is room */
+  constructor(burst: number) {
+    this.#burst = burst;
+    this.#tryFor(FIRST, 0);
+  }
+
+  /** For how many connections there is room, as far as is known. */
+  get connections(): number {
+    return this.#connections;
+  }
+
+  /**
+   * Whether there is room for one more.
+   *
+   * @param current how many there are, each with one descriptor or two
+   */
+  hasRoomBeside(current: number): boolean {
+    const lacking = performance.now() - this.#lackedAt < AGAIN;
+    if (current >= this.#connections && !lacking) this.#tryFor(2 * current, current);
+    return current < this.#connections;
+  }
+
+  #tryFor(connections: number, current: number): void {
+    const reserved = this.#burst + RESERVED;
+    const wanted = 2 * connections + reserved - current;
+    const left = descriptorsLeft(wanted);
+    if (left === wanted) {
+      this.#connections = connections;
+      return;
+    }
+    this.#lackedAt = performance.now();
+    // Where there are few, at least half of them are for connections.
+    const usable = left + current - this.#burst;
+    const kept = Math.min(RESERVED, Math.floor(usable / 2));
+    this.#connections = Math.max(1, this.#connections, Math.floor((usable - kept) / 2));
   }
 }
 
-/** For how many connections, with two descriptors each, there is room. */
-export function connectionCapacity(limit: number): number {
-  const reserved = Math.min(RESERVED, Math.floor(limit / 2));
-  return Math.max(1, Math.floor((limit - reserved) / 2));
+/** How many more descriptors can be had, if it is fewer than wanted; else as many as wanted. */
+function descriptorsLeft(wanted: number): number {
+  const files: Deno.FsFile[] = [];
+  try {
+    while (files.length < wanted) files.push(Deno.openSync("/dev/null"));
+  } catch (error) {
+    // EMFILE and ENFILE have no class of their own.
+    if (!(error instanceof Error) || !/too many open files/i.test(error.message)) throw error;
+  } finally {
+    for (const file of files) file.close();
+  }
+  return files.length;
 }

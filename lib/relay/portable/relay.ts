@@ -9,7 +9,7 @@
 
 import type { Socket } from "node:net";
 import { type Address, formatAddress, type ListenAddress } from "../../address.ts";
-import { connectionCapacity, descriptorLimit } from "../descriptors.ts";
+import { Capacity } from "../descriptors.ts";
 import {
   CLOSE_REASONS,
   type CloseReason,
@@ -40,7 +40,7 @@ export class PortableRelay implements Relay {
   readonly #events: RelayEvents;
   readonly #listener: Listener;
   readonly #context: ConnectionContext;
-  readonly #capacity: number;
+  readonly #capacity = new Capacity(LONGEST_BURST);
   readonly #maxConnections: number;
   readonly #connections = new Map<number, PortableConnection>();
   readonly #held: Held[] = [];
@@ -65,8 +65,7 @@ export class PortableRelay implements Relay {
   private constructor(options: RelayOptions, events: RelayEvents) {
     this.#events = events;
     this.#target = targetOf(options.upstream);
-    this.#capacity = connectionCapacity(descriptorLimit() - LONGEST_BURST);
-    this.#maxConnections = Math.min(options.maxConnections ?? Infinity, this.#capacity);
+    this.#maxConnections = options.maxConnections ?? Infinity;
     this.#listener = new Listener(
       (client) => this.#welcome(client),
       () => this.#hasRoom(),
@@ -195,7 +194,7 @@ export class PortableRelay implements Relay {
   }
 
   #hasRoom(): boolean {
-    if (this.#held.length + this.active < this.#capacity) return true;
+    if (this.#capacity.hasRoomBeside(this.#held.length + this.active)) return true;
     if (!this.#holding) this.#tellFull();
     return false;
   }
@@ -225,7 +224,8 @@ export class PortableRelay implements Relay {
     if (reason === "upstream_unreachable") this.#events.gaveUp(last.upstream, this.#lastError);
     this.#events.activeDecreased();
     // Not at once: it would be told again with each connection that comes and goes.
-    if (this.active < 3 / 4 * this.#maxConnections) this.#full = false;
+    const most = Math.min(this.#maxConnections, this.#capacity.connections);
+    if (this.active < 3 / 4 * most) this.#full = false;
     if (!this.#holding) this.#serveHeld();
     this.#listener.proceed();
     this.#restIfDone();
