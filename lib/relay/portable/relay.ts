@@ -28,6 +28,9 @@ import { Listener, LONGEST_BURST } from "./listener.ts";
 /** How often the connections are looked after, in milliseconds. */
 const ROUND = 1000;
 
+/** How often it is tried to accept though nobody asked, in case descriptors had run out. */
+const IDLE_ROUND = 10_000;
+
 interface Held {
   readonly client: Socket;
   readonly since: number;
@@ -56,7 +59,8 @@ export class PortableRelay implements Relay {
   /** How many clients were reset since it stops listening; `null` where that is not what it does. */
   #turnedAway: number | null = null;
   #listening = true;
-  #rounds: ReturnType<typeof setInterval> | undefined;
+  readonly #round: number;
+  #nextRound: ReturnType<typeof setTimeout> | undefined;
   #accepted = 0;
   #lastId = 0;
   #connectFailures = 0;
@@ -66,6 +70,10 @@ export class PortableRelay implements Relay {
     this.#events = events;
     this.#target = targetOf(options.upstream);
     this.#maxConnections = options.maxConnections ?? Infinity;
+    // Several times in the shortest of the timeouts, so that none is exceeded by much.
+    const { idleTimeout, halfCloseTimeout } = options;
+    const shortest = Math.min(idleTimeout ?? Infinity, halfCloseTimeout ?? Infinity);
+    this.#round = Math.min(ROUND, 10 + shortest / 8);
     this.#listener = new Listener(
       (client) => this.#welcome(client),
       () => this.#hasRoom(),
@@ -97,10 +105,7 @@ export class PortableRelay implements Relay {
   ): Promise<PortableRelay> {
     const relay = new PortableRelay(options, events);
     relay.#listen = await relay.#listener.listen(address);
-    // Several times in the shortest of the timeouts, so that none is exceeded by much.
-    const { idleTimeout, halfCloseTimeout } = options;
-    const shortest = Math.min(idleTimeout ?? Infinity, halfCloseTimeout ?? Infinity);
-    relay.#rounds = setInterval(() => relay.#lookAfter(), Math.min(ROUND, 10 + shortest / 8));
+    relay.#planRound();
     return relay;
   }
 
@@ -202,6 +207,7 @@ export class PortableRelay implements Relay {
   #serve({ client, since }: Held): void {
     const connection = new PortableConnection(++this.#lastId, client, since, this.#context);
     this.#connections.set(connection.id, connection);
+    if (this.active === 1) this.#planRound();
     this.#events.opened(connection.snapshot());
     void connection.serve();
   }
@@ -228,24 +234,27 @@ export class PortableRelay implements Relay {
     if (this.active < 3 / 4 * most) this.#full = false;
     if (!this.#holding) this.#serveHeld();
     this.#listener.proceed();
-    this.#restIfDone();
+    if (this.active === 0) this.#planRound();
   }
 
   #lookAfter(): void {
     for (const connection of this.#connections.values()) connection.check();
     this.#listener.proceed();
+    this.#planRound();
+  }
+
+  /** Nothing to look after, next to nothing to do: an idle relay is quiet. */
+  #planRound(): void {
+    clearTimeout(this.#nextRound);
+    if (!this.#listening && this.active === 0 && this.#held.length === 0) return;
+    const delay = this.active > 0 ? this.#round : IDLE_ROUND;
+    this.#nextRound = setTimeout(() => this.#lookAfter(), delay);
   }
 
   #close(): void {
     this.#listening = false;
     this.#listener.close();
-    this.#restIfDone();
-  }
-
-  #restIfDone(): void {
-    if (!this.#listening && this.active === 0 && this.#held.length === 0) {
-      clearInterval(this.#rounds);
-    }
+    this.#planRound();
   }
 
   #resetHeld(): number {
