@@ -4,7 +4,8 @@
  * @module
  */
 
-import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { parseDuration } from "./duration.ts";
 import { VERSION } from "./version.ts";
 
 /** A failure to be told to the user in one line, with the exit code that belongs to it. */
@@ -48,6 +49,26 @@ export function value<T>(parse: (text: string) => T): (text: string) => T {
       throw error;
     }
   };
+}
+
+/**
+ * Adds an option that takes a duration, `none` among them.
+ *
+ * @param byDefault the default as it would be written
+ */
+export function durationOption(
+  command: Command,
+  flags: string,
+  about: string,
+  byDefault: string,
+): Command {
+  const option = new Option(flags, about)
+    .argParser(value(parseDuration))
+    .default(parseDuration(byDefault), byDefault);
+  // To commander `null`, which is what `none` means, is no value, and becomes an empty text.
+  return command.addOption(option).on(`option:${option.name()}`, (text: string) => {
+    command.setOptionValue(option.attributeName(), parseDuration(text));
+  });
 }
 
 /**

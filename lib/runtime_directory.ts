@@ -28,6 +28,7 @@ export function defaultBase(): string | null {
  * @throws {Failure} where there is no default for this user
  */
 export function runtimeDirectory(option: string | undefined, listen: ListenAddress): string {
+  if (option === "") throw new Failure("--runtime-dir is empty: give the path of a directory");
   if (option !== undefined) return resolve(option);
   // systemd gives a list where a unit has several (systemd.exec(5)).
   const [given] = (Deno.env.get("RUNTIME_DIRECTORY") ?? "").split(":");
@@ -55,7 +56,11 @@ export function pathsIn(directory: string) {
 export class OwnedDirectory implements Disposable {
   readonly #lock: Deno.FsFile;
 
-  private constructor(readonly path: string, lock: Deno.FsFile, private readonly made: boolean) {
+  private constructor(
+    readonly path: string,
+    lock: Deno.FsFile,
+    private readonly made: readonly string[],
+  ) {
     this.#lock = lock;
   }
 
@@ -74,30 +79,23 @@ export class OwnedDirectory implements Disposable {
           `at most ${most} bytes, choose another with --runtime-dir`,
       );
     }
-    let made;
+    const made: string[] = [];
     try {
-      made = await makeDirectory(path, group);
+      await makeDirectory(path, made);
+      await secure(path, group);
+      return new OwnedDirectory(path, await lock(path), made);
     } catch (error) {
-      throw error instanceof Failure ? error : cannotUse(path, error);
+      await removeDirectories(made);
+      if (error instanceof Failure) throw error;
+      const what = error instanceof Error ? error.message : String(error);
+      throw new Failure(`Failed to use the runtime directory ${path}: ${what}`);
     }
-    const lock = await openLock(path);
-    try {
-      if (!await lock.tryLock(true)) throw await takenBy(path);
-      await lock.truncate();
-      await lock.write(new TextEncoder().encode(`${Deno.pid}\n`));
-    } catch (error) {
-      lock.close();
-      throw error instanceof Failure ? error : cannotUse(path, error);
-    }
-    return new OwnedDirectory(path, lock, made);
   }
 
   /** Gives it up after a start that failed: what was not there before is not there afterwards. */
   async abandon(): Promise<void> {
-    if (this.made) {
-      await Deno.remove(pathsIn(this.path).lock).catch(() => {});
-      await Deno.remove(this.path).catch(() => {});
-    }
+    await Deno.remove(pathsIn(this.path).lock).catch(() => {});
+    await removeDirectories(this.made);
     this.#lock.close();
   }
 
@@ -107,17 +105,36 @@ export class OwnedDirectory implements Disposable {
   }
 }
 
-/** @returns whether it was not there before */
-async function makeDirectory(path: string, group: number | null): Promise<boolean> {
+/** Makes a directory and those above it. @param made gets what was not there, the deepest first */
+async function makeDirectory(path: string, made: string[], mode = 0o700): Promise<void> {
+  const above = dirname(path);
   // Others may look for their own instance in the directory above, so that is not private.
-  await Deno.mkdir(dirname(path), { recursive: true, mode: 0o755 });
-  let made = true;
+  if (!await exists(above)) await makeDirectory(above, made, 0o755);
   try {
-    await Deno.mkdir(path, { mode: 0o700 });
+    await Deno.mkdir(path, { mode });
+    made.unshift(path);
   } catch (error) {
     if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-    made = false;
   }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await Deno.stat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/** Removes directories, as far as nobody has put anything into them. */
+async function removeDirectories(paths: readonly string[]): Promise<void> {
+  for (const path of paths) await Deno.remove(path).catch(() => {});
+}
+
+/** Shuts everybody else out of a directory, if it is one that can be had for this. */
+async function secure(path: string, group: number | null): Promise<void> {
   const info = await Deno.lstat(path);
   if (info.isSymlink) throw new Failure(`The runtime directory ${path} is a symbolic link`);
   if (!info.isDirectory) throw new Failure(`The runtime directory ${path} is not a directory`);
@@ -127,19 +144,45 @@ async function makeDirectory(path: string, group: number | null): Promise<boolea
         "as whom the proxy runs",
     );
   }
+  // For one who says --runtime-dir /run: nobody else could use that any more.
+  const shutsOut = ((info.mode ?? 0) & 0o777 & ~0o750) !== 0;
+  const [stranger] = shutsOut ? await strangersIn(path) : [];
+  if (stranger !== undefined) {
+    throw new Failure(
+      `The runtime directory ${path} is open to others and holds "${stranger}", which is no ` +
+        "file of a proxy: choose a directory for the proxy alone with --runtime-dir",
+    );
+  }
   if (group !== null) await Deno.chown(path, null, group);
   await Deno.chmod(path, group === null ? 0o700 : 0o750);
-  return made;
 }
 
-async function openLock(directory: string): Promise<Deno.FsFile> {
+async function strangersIn(path: string): Promise<string[]> {
+  const ours = Object.values(pathsIn(path)).map((one) => basename(one));
+  const strangers = [];
+  for await (const { name } of Deno.readDir(path)) {
+    if (!ours.some((one) => name.startsWith(one))) strangers.push(name);
+  }
+  return strangers;
+}
+
+/** Locks a directory, for as long as the file stays open. */
+async function lock(directory: string): Promise<Deno.FsFile> {
   const path = pathsIn(directory).lock;
+  const info = await Deno.lstat(path).catch(() => null);
+  if (info?.isSymlink) throw new Failure(`The lock ${path} is a symbolic link`);
+  const file = await Deno.open(path, { write: true, create: true, mode: 0o600 });
   try {
-    const info = await Deno.lstat(path).catch(() => null);
-    if (info?.isSymlink) throw new Failure(`The lock ${path} is a symbolic link`);
-    return await Deno.open(path, { write: true, create: true, mode: 0o600 });
+    if (!await file.tryLock(true)) throw await takenBy(directory);
+    // Somebody who failed to start may have removed it just before it was locked.
+    const [mine, there] = [await file.stat(), await Deno.lstat(path).catch(() => null)];
+    if (mine.ino !== there?.ino) throw await takenBy(directory);
+    await file.truncate();
+    await file.write(new TextEncoder().encode(`${Deno.pid}\n`));
+    return file;
   } catch (error) {
-    throw error instanceof Failure ? error : cannotUse(directory, error);
+    file.close();
+    throw error;
   }
 }
 
@@ -150,11 +193,6 @@ async function takenBy(directory: string): Promise<Failure> {
     `${who} runs with the runtime directory ${directory}: ` +
       "stop that one first, or choose another directory with --runtime-dir",
   );
-}
-
-function cannotUse(path: string, error: unknown): Failure {
-  const what = error instanceof Error ? error.message : String(error);
-  return new Failure(`Failed to use the runtime directory ${path}: ${what}`, 1, { cause: error });
 }
 
 /** The directories of instances in the default place, running or not. */

@@ -45,7 +45,7 @@ _${name}() {
   for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
     case $word in
       --) return ;;
-      ${names.join("|")}) verb=$word; break ;;
+      ${names.join("|")}) verb=\${verb:-$word} ;;
     esac
   done
   case $verb in

@@ -55,7 +55,10 @@ export async function drain(
   }
   progress.clear();
   if (wait || last === null) throw stopped(proxy);
-  printResult(json, last, `Draining, ${last.active} active; not waiting for it`);
+  const text = last.state === "drained"
+    ? "Drained"
+    : `Draining, ${last.active} active; not waiting for it`;
+  printResult(json, last, text);
   return EXIT.done;
 }
 

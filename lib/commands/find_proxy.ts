@@ -5,25 +5,19 @@
  */
 
 import { basename, resolve } from "node:path";
-import type { Status } from "../control/api.ts";
 import { ControlClient } from "../control/client.ts";
 import { EXIT } from "../control/exit_codes.ts";
+import { runningIn } from "../control/running.ts";
 import { Failure } from "../command_line.ts";
 import { defaultDirectories } from "../runtime_directory.ts";
 
 /** How long a proxy may take to show that it is there, in milliseconds. */
-const PATIENCE = 2000;
+export const LOOK_PATIENCE = 2000;
 
 /** The options that name a proxy. */
 export interface Which {
   readonly runtimeDir?: string;
   readonly port?: number;
-}
-
-/** A proxy that runs. */
-export interface Found {
-  readonly directory: string;
-  readonly status: Status;
 }
 
 /**
@@ -36,6 +30,9 @@ export async function findProxy({ runtimeDir, port }: Which): Promise<ControlCli
   if (runtimeDir !== undefined && port !== undefined) {
     throw new Failure("Both --runtime-dir and --port name a proxy: give only one", EXIT.usage);
   }
+  if (runtimeDir === "") {
+    throw new Failure("--runtime-dir is empty: give the path of a directory", EXIT.usage);
+  }
   const given = runtimeDir ??
     (port === undefined ? Deno.env.get("PROXYCTL_RUNTIME_DIR") : undefined);
   if (given) return new ControlClient(resolve(given));
@@ -44,32 +41,22 @@ export async function findProxy({ runtimeDir, port }: Which): Promise<ControlCli
   const directories = (await defaultDirectories()).filter(isMeant);
   const [only] = directories;
   if (only !== undefined && directories.length === 1) return new ControlClient(only);
-  const running = await runningIn(directories);
+  const running = await runningIn(directories, LOOK_PATIENCE);
   const [first] = running;
   if (first === undefined) {
     const where = port === undefined ? "in the default directories" : `on port ${port}`;
-    throw new Failure(
-      `No proxy runs ${where}: name one with --runtime-dir if it has another directory`,
-      EXIT.noProxy,
-    );
+    const unset = Deno.uid() !== 0 && !Deno.env.get("XDG_RUNTIME_DIR");
+    const hint = unset
+      ? "XDG_RUNTIME_DIR is not set, so there are none: name one with --runtime-dir"
+      : "name one with --runtime-dir if it has another directory";
+    throw new Failure(`No proxy runs ${where}: ${hint}`, EXIT.noProxy);
   }
   if (running.length === 1) return new ControlClient(first.directory);
-  const list = running.map(({ directory, status }) => `  ${directory} (${status.listen})`);
+  const list = running.map(({ directory, status }) =>
+    `  ${directory} (${status instanceof Failure ? "does not answer" : status.listen})`
+  );
   throw new Failure(
     `Several proxies run, name one with --port or --runtime-dir:\n${list.join("\n")}`,
     EXIT.usage,
   );
-}
-
-/** Those of the directories in which a proxy runs and answers. */
-export async function runningIn(directories: readonly string[]): Promise<Found[]> {
-  const found = await Promise.all(directories.map(async (directory) => {
-    try {
-      const client = new ControlClient(directory, PATIENCE);
-      return { directory, status: await client.json<Status>("GET", "/v1/status") };
-    } catch {
-      return null;
-    }
-  }));
-  return found.filter((one) => one !== null);
 }

@@ -1,24 +1,28 @@
+import { Failure } from "../command_line.ts";
+import { EXIT } from "../control/exit_codes.ts";
+import { runningIn } from "../control/running.ts";
 import { defaultDirectories } from "../runtime_directory.ts";
-import { runningIn } from "./find_proxy.ts";
-import { printResult, table } from "./output.ts";
+import { LOOK_PATIENCE } from "./find_proxy.ts";
+import { printResult, table, tell } from "./output.ts";
 
-/** `proxyctl list` */
-export async function list(options: { json?: boolean }): Promise<void> {
-  const running = await runningIn(await defaultDirectories());
+/** `proxyctl list` @returns the exit code: that of a proxy that does not answer, if there is one */
+export async function list(options: { json?: boolean }): Promise<number> {
+  const rows = [];
+  const result = [];
+  let exitCode: number = EXIT.done;
+  for (const { directory, status } of await runningIn(await defaultDirectories(), LOOK_PATIENCE)) {
+    if (status instanceof Failure) {
+      tell(`proxyctl: ${status.message}`);
+      exitCode = status.exitCode;
+      continue;
+    }
+    const { listen, upstream, state, active, queued, owner, pid } = status;
+    const numbers = [`${active}`, queued === null ? "unknown" : `${queued}`];
+    rows.push([listen, upstream, state, ...numbers, owner ?? "-", `${pid}`, directory]);
+    result.push({ directory, ...status });
+  }
   const heads = ["LISTEN", "UPSTREAM", "STATE", "ACTIVE", "QUEUED", "OWNER", "PID", "DIRECTORY"];
-  const rows = running.map(({ directory, status }) => [
-    status.listen,
-    status.upstream,
-    status.state,
-    `${status.active}`,
-    `${status.queued ?? "unknown"}`,
-    status.owner ?? "-",
-    `${status.pid}`,
-    directory,
-  ]);
-  const result = running.map(({ directory, status }) => ({ directory, ...status }));
-  const text = rows.length === 0
-    ? "No proxy runs in the default directories"
-    : table([heads, ...rows]);
-  printResult(options.json, result, text);
+  const none = exitCode === EXIT.done ? "No proxy runs in the default directories" : "";
+  printResult(options.json, result, rows.length === 0 ? none : table([heads, ...rows]));
+  return exitCode;
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { writeAll, writeError } from "../command_line.ts";
+import { Failure, writeAll, writeError } from "../command_line.ts";
 import type { ConnectionView } from "../control/api.ts";
 import { describeDuration } from "../duration.ts";
 
@@ -13,9 +13,19 @@ export function printResult(json: boolean | undefined, result: unknown, text: st
   print(json ? JSON.stringify(result) : text);
 }
 
-/** Prints lines on stdout. */
+/**
+ * Prints lines on stdout.
+ *
+ * @throws {Failure} when they cannot be written
+ */
 export function print(text: string): void {
-  writeAll(Deno.stdout, text === "" || text.endsWith("\n") ? text : `${text}\n`);
+  try {
+    writeAll(Deno.stdout, text === "" || text.endsWith("\n") ? text : `${text}\n`);
+  } catch (error) {
+    throw new Failure(
+      `Failed to write to stdout: ${error instanceof Error ? error.message : error}`,
+    );
+  }
 }
 
 /** Tells of progress on stderr. */

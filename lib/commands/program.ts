@@ -6,10 +6,10 @@
 
 import { type Command, Option } from "commander";
 import { type Address, parseAddress } from "../address.ts";
-import { program, value, wholeNumber } from "../command_line.ts";
+import { durationOption, program, value, wholeNumber } from "../command_line.ts";
 import type { ControlClient } from "../control/client.ts";
 import { EXIT } from "../control/exit_codes.ts";
-import { parseDuration, parseFiniteDuration } from "../duration.ts";
+import { parseFiniteDuration } from "../duration.ts";
 import { completions, type Shell, SHELLS } from "./completions.ts";
 import { connections } from "./connections.ts";
 import { drain } from "./drain.ts";
@@ -109,7 +109,9 @@ export async function runProxyctl(args: readonly string[]): Promise<number> {
     }));
 
   json(root.command("list").description("list the proxies that run").copyInheritedSettings(root))
-    .action((options) => list(options));
+    .action(async (options) => {
+      exitCode = await list(options);
+    });
 
   verb("metrics", "print the metrics, as Prometheus reads them")
     .action(onProxy((proxy) => metrics(proxy)));
@@ -147,16 +149,9 @@ function owned(command: Command) {
 }
 
 function drainOptions(command: Command): Command {
-  const duration = value(parseDuration);
+  durationOption(command, "--timeout <duration>", "how long it may take to become drained", "60s");
+  durationOption(command, "--lease <duration>", "how long it may then stay drained", "1h");
   return command
-    .addOption(
-      new Option("--timeout <duration>", "how long it may take to become drained")
-        .argParser(duration).default(parseDuration("60s"), "60s"),
-    )
-    .addOption(
-      new Option("--lease <duration>", "how long it may then stay drained")
-        .argParser(duration).default(parseDuration("1h"), "1h"),
-    )
     .option("--reason <text>", "why, for those who come across the drain")
     .option(
       "--close-idle <duration>",

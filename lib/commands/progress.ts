@@ -1,3 +1,4 @@
+import { writeAll } from "../command_line.ts";
 import type { DrainProgress } from "../control/api.ts";
 import { describeDuration, type Duration } from "../duration.ts";
 import { connectionTable, tell } from "./output.ts";
@@ -50,8 +51,9 @@ export class Progress {
     const lines = [this.#headline(now)];
     if (named.length > 0) lines.push(...connectionTable(named).split("\n"));
     if (now.active > named.length) lines.push(`and ${now.active - named.length} more`);
-    const { columns } = Deno.consoleSize();
-    const text = lines.map((line) => line.slice(0, Math.max(1, columns - 1))).join("\n");
+    // A terminal that was never told its size has none.
+    const columns = Deno.consoleSize().columns || 80;
+    const text = lines.map((line) => line.slice(0, columns - 1)).join("\n");
     this.#write(`${this.#home()}${text}\n`);
     this.#linesShown = lines.length;
   }
@@ -62,6 +64,8 @@ export class Progress {
   }
 
   #write(text: string): void {
-    Deno.stderr.writeSync(new TextEncoder().encode(text));
+    try {
+      writeAll(Deno.stderr, text);
+    } catch { /* a terminal that is gone must not end the drain */ }
   }
 }

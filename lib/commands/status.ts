@@ -1,6 +1,6 @@
 import type { ControlClient } from "../control/client.ts";
 import type { Status } from "../control/api.ts";
-import { describeBytes, describeTime, print, printResult, table } from "./output.ts";
+import { describeBytes, describeTime, printResult, table } from "./output.ts";
 
 /** How often `--watch` looks, in milliseconds. */
 const EVERY = 1000;
@@ -14,8 +14,8 @@ export async function status(
 ): Promise<void> {
   for (;;) {
     const now = await proxy.json<Status>("GET", "/v1/status");
-    if (options.watch && !options.json && Deno.stdout.isTerminal()) print(CLEAR);
-    printResult(options.json, now, describe(now));
+    const clear = options.watch && Deno.stdout.isTerminal() ? CLEAR : "";
+    printResult(options.json, now, clear + describe(now));
     if (!options.watch) return;
     await new Promise((resolve) => setTimeout(resolve, EVERY));
   }

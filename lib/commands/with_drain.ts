@@ -82,7 +82,18 @@ function overBefore(
 }
 
 async function runCommand([file = "", ...args]: readonly string[]): Promise<number> {
-  let child: Deno.ChildProcess;
+  // The command decides what these mean; when it ends, so does the drain. A terminal sends SIGINT
+  // to the command as well. Listened for before there is a command: what comes just then would end
+  // this alone, and the command would go on with everything resumed.
+  let child: Deno.ChildProcess | undefined;
+  const forward = (signal: Deno.Signal) => () => {
+    try {
+      child?.kill(signal);
+    } catch { /* it has just ended */ }
+  };
+  process.on("SIGTERM", forward("SIGTERM"));
+  process.on("SIGHUP", forward("SIGHUP"));
+  process.on("SIGINT", () => {});
   try {
     child = new Deno.Command(file, { args, stdin: "inherit", stdout: "inherit", stderr: "inherit" })
       .spawn();
@@ -91,16 +102,6 @@ async function runCommand([file = "", ...args]: readonly string[]): Promise<numb
     const what = found ? `${(error as Error).message}` : "no such command";
     throw new Failure(`Failed to run "${file}": ${what}`, found ? NOT_EXECUTABLE : NOT_FOUND);
   }
-  const forward = (signal: Deno.Signal) => () => {
-    try {
-      child.kill(signal);
-    } catch { /* it has just ended */ }
-  };
-  // The command decides what these mean; when it ends, so does the drain. A terminal sends SIGINT
-  // to the command as well.
-  process.on("SIGTERM", forward("SIGTERM"));
-  process.on("SIGHUP", forward("SIGHUP"));
-  process.on("SIGINT", () => {});
   const { code, signal } = await child.status;
   return signal === null ? code : 128 + (constants.signals[signal as NodeJS.Signals] ?? 0);
 }

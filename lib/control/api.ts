@@ -111,7 +111,7 @@ export type ErrorCode = keyof typeof ERROR_STATUS;
 export const MOST_BLOCKERS = 20;
 
 const owner = v.pipe(
-  v.string("expected a text: who holds the drain"),
+  v.string(),
   v.regex(/^[^\p{Cc}]{1,200}$/u, "expected 1 to 200 characters, and no control characters"),
 );
 const reason = v.pipe(

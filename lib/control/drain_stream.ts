@@ -17,47 +17,45 @@ const EVERY = 1000;
  * The answer to a drain: a line of progress at once and every second, and the outcome as the last
  * line. A client that goes away before that has left the drain.
  *
- * Who does not wait gets one line: the outcome if there is one already, else the progress. Who is
- * attached gets lines until the drain is over; one that says `drained` tells that it is.
+ * Who does not wait gets one line of progress. Who is attached gets lines until the drain is over;
+ * one that says `drained` tells that it is.
  */
 export function drainStream(
   controlled: Controlled,
   waiter: Waiter,
-  request: DrainRequest,
+  { wait, attached }: DrainRequest,
 ): ReadableStream<Uint8Array> {
   const started = performance.now();
   const encoder = new TextEncoder();
   let timer: ReturnType<typeof setInterval> | undefined;
+  let over = false;
+  const stop = () => {
+    over = true;
+    clearInterval(timer);
+  };
   return new ReadableStream({
     start(controller) {
       const tell = (line: DrainProgress | DrainOutcome) =>
         controller.enqueue(encoder.encode(`${JSON.stringify(line)}\n`));
       const progress = () => tell(progressOf(controlled, started));
       const finish = (outcome: Outcome) => {
-        clearInterval(timer);
-        // Only now: in the same turn in which it was cancelled there is nobody to be told.
-        if (timer === undefined) return;
-        timer = undefined;
+        if (over) return;
+        stop();
         tell(outcomeOf(outcome, controlled, started));
         controller.close();
       };
-      timer = setInterval(progress, EVERY);
-      if (request.attached) {
-        progress();
-        void waiter.settled.then(({ outcome }) => outcome === "drained" && timer && progress());
-        void waiter.ended.then(finish);
-      } else if (request.wait || controlled.drain.status.state === "drained") {
-        if (controlled.drain.status.state !== "drained") progress();
-        void waiter.settled.then(finish);
-      } else {
-        progress();
-        clearInterval(timer);
-        controller.close();
+      const isDrained = controlled.drain.status.state === "drained";
+      if (!wait || attached || !isDrained) progress();
+      if (!wait) return controller.close();
+      // Lines that nobody reads are not piled up.
+      timer = setInterval(() => (controller.desiredSize ?? 0) > 0 && progress(), EVERY);
+      if (attached && !isDrained) {
+        void waiter.settled.then(({ outcome }) => outcome === "drained" && !over && progress());
       }
+      void (attached ? waiter.ended : waiter.settled).then(finish);
     },
     cancel() {
-      clearInterval(timer);
-      timer = undefined;
+      stop();
       waiter.leave();
     },
   });

@@ -4,7 +4,6 @@
  * @module
  */
 
-import * as v from "valibot";
 import { formatAddress } from "../address.ts";
 import type { Drain } from "../drain.ts";
 import { DrainRefused } from "../drain/types.ts";
@@ -13,17 +12,15 @@ import {
   ERROR_STATUS,
   type ErrorBody,
   type ErrorCode,
-  LARGEST_BODY,
   REQUESTS,
   type ResumeResult,
   seconds,
   type Status,
   viewConnection,
 } from "./api.ts";
+import { ApiError } from "./api_error.ts";
+import { readBody } from "./body.ts";
 import { drainStream, dryRun } from "./drain_stream.ts";
-
-/** How long a request's body may take to arrive, in milliseconds. */
-const BODY_TIMEOUT = 10_000;
 
 /** What the control socket controls. */
 export interface Controlled {
@@ -34,15 +31,6 @@ export interface Controlled {
   metrics(): Promise<{ text: string; contentType: string }>;
   /** Whether the upstream answers within so many milliseconds. */
   upstreamAnswers(timeout: number): Promise<boolean>;
-}
-
-/** A request that cannot be served, and why. */
-class ApiError extends Error {
-  override name = "ApiError";
-
-  constructor(readonly code: ErrorCode, message: string) {
-    super(message);
-  }
 }
 
 type Handler = (
@@ -89,7 +77,8 @@ export function controlHandler(
 }
 
 function route(request: Request): { handler: Handler; parameter: string } {
-  const { pathname } = new URL(request.url);
+  const pathname = URL.parse(request.url)?.pathname;
+  if (pathname === undefined) throw new ApiError("bad_request", "The request has no valid URL");
   const last = pathname.lastIndexOf("/");
   const pattern = pathname in ENDPOINTS ? pathname : `${pathname.slice(0, last)}/{}`;
   const methods = Object.hasOwn(ENDPOINTS, pattern) ? ENDPOINTS[pattern] : undefined;
@@ -115,7 +104,7 @@ function kill({ relay }: Controlled, _request: Request, parameter: string): Resp
 }
 
 async function drain(controlled: Controlled, request: Request): Promise<Response> {
-  const { dryRun: dry, ...asked } = await body(request, REQUESTS.drain);
+  const { dryRun: dry, ...asked } = await readBody(request, REQUESTS.drain);
   if (dry) return Response.json(dryRun(controlled, asked));
   const waiter = await controlled.drain.drain(asked).catch((error: unknown) => {
     if (!(error instanceof DrainRefused)) throw error;
@@ -132,7 +121,7 @@ async function drain(controlled: Controlled, request: Request): Promise<Response
 }
 
 async function resume(controlled: Controlled, request: Request): Promise<Response> {
-  const { owner, force, waitUpstream } = await body(request, REQUESTS.resume);
+  const { owner, force, waitUpstream } = await readBody(request, REQUESTS.resume);
   if (waitUpstream !== null && controlled.drain.status.state !== "open") {
     controlled.drain.checkResume(owner, force);
     if (!await controlled.upstreamAnswers(waitUpstream)) {
@@ -149,7 +138,7 @@ async function resume(controlled: Controlled, request: Request): Promise<Respons
 }
 
 async function retarget(controlled: Controlled, request: Request): Promise<Response> {
-  const { upstream } = await body(request, REQUESTS.upstream);
+  const { upstream } = await readBody(request, REQUESTS.upstream);
   const previous = formatAddress(controlled.relay.upstream);
   await controlled.drain.retarget(upstream);
   return Response.json({ upstream: formatAddress(upstream), previous });
@@ -158,52 +147,6 @@ async function retarget(controlled: Controlled, request: Request): Promise<Respo
 async function metrics(controlled: Controlled): Promise<Response> {
   const { text, contentType } = await controlled.metrics();
   return new Response(text, { headers: { "content-type": contentType } });
-}
-
-/** Reads and validates a body; no body at all is an empty object. */
-async function body<S extends v.GenericSchema>(
-  request: Request,
-  schema: S,
-): Promise<v.InferOutput<S>> {
-  const text = await readBody(request);
-  let json: unknown;
-  try {
-    json = text.trim() === "" ? {} : JSON.parse(text);
-  } catch {
-    throw new ApiError("bad_request", "The body is not JSON");
-  }
-  const result = v.safeParse(schema, json);
-  if (result.success) return result.output;
-  const [issue] = result.issues;
-  const field = v.getDotPath(issue);
-  if (issue.expected === "never") throw new ApiError("bad_request", `There is no field "${field}"`);
-  throw new ApiError("bad_request", field === null ? issue.message : `${field}: ${issue.message}`);
-}
-
-async function readBody(request: Request): Promise<string> {
-  if (request.body === null) return "";
-  const reader = request.body.getReader();
-  const decoder = new TextDecoder();
-  let text = "";
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const timeout = new Promise<never>((_, reject) => {
-    const error = new ApiError("request_timeout", "The body of the request did not arrive");
-    timer = setTimeout(() => reject(error), BODY_TIMEOUT);
-  });
-  try {
-    for (let size = 0;;) {
-      const { done, value } = await Promise.race([reader.read(), timeout]);
-      if (done) return text + decoder.decode();
-      size += value.length;
-      if (size > LARGEST_BODY) {
-        throw new ApiError("too_large", `The body is larger than ${LARGEST_BODY} bytes`);
-      }
-      text += decoder.decode(value, { stream: true });
-    }
-  } finally {
-    clearTimeout(timer);
-    reader.cancel().catch(() => {});
-  }
 }
 
 function errorResponse(code: ErrorCode, message: string, more: object = {}): Response {

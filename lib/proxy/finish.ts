@@ -10,8 +10,8 @@ export interface Stopping {
   readonly log: Log;
   /** How long active connections may finish, in milliseconds; `null` is no limit. */
   readonly timeout: Duration;
-  /** Resolves when no connection is active. */
-  readonly idle: Promise<void>;
+  /** Resolves when nobody is served or waits to be. */
+  readonly idle: () => Promise<void>;
   /** When it resolves, what is still active is cut at once. */
   readonly cutShort: Promise<unknown>;
 }
@@ -28,19 +28,26 @@ export async function finish({ relay, drain, log, timeout, idle, cutShort }: Sto
   await drain.stop();
   const reset = await relay.stopListening();
   if (reset > 0) {
-    log.warning(`${reset} queued clients were reset, because the proxy stopped while ${state}`, {
-      event: "queue_reset",
-      reset,
-    });
+    const message = `${clients(reset)} reset, because the proxy stopped while ${state}`;
+    log.warning(message, { event: "queue_reset", reset });
   }
   let timer: ReturnType<typeof setTimeout> | undefined;
   const timedOut = new Promise<void>((resolve) => {
     if (timeout !== null) timer = setTimeout(resolve, timeout);
   });
-  await Promise.race([idle, timedOut, cutShort]);
+  // Asked only now: those who were queued are active now.
+  await Promise.race([idle(), timedOut, cutShort]);
   clearTimeout(timer);
-  const cut = relay.active;
+  const { active, queued } = relay;
   relay.shutDown();
-  if (cut > 0) log.warning(`${cut} connections were cut`, { event: "cut", cut });
+  if (queued) log.warning(`${clients(queued)} reset`, { event: "queue_reset", reset: queued });
+  if (active > 0) {
+    const connections = active === 1 ? "1 connection was" : `${active} connections were`;
+    log.warning(`${connections} cut`, { event: "cut", cut: active });
+  }
   log.info("Stopped", { event: "stopped" });
+}
+
+function clients(count: number): string {
+  return count === 1 ? "1 queued client was" : `${count} queued clients were`;
 }

@@ -10,20 +10,16 @@ import {
   getJsonLinesFormatter,
   getLogger,
   getTextFormatter,
-  getThrottlingFilter,
   type LogLevel,
   type LogRecord,
 } from "@logtape/logtape";
+import { Throttle } from "./throttle.ts";
 
 /** How a line looks. */
 export type LogFormat = "text" | "json";
 
 /** The category of all lines. */
 const CATEGORY = "disnix-tcp-proxy";
-/** The category of failures of the upstream, which come by the thousand when they come. */
-const UPSTREAM = "upstream";
-/** Of lines that say the same, one is written in so many milliseconds. */
-const THROTTLE_WINDOW = 5000;
 /** What waits to be written when nobody reads the log; further lines are lost, in bytes. */
 const MOST_PENDING = 1024 * 1024;
 
@@ -48,34 +44,24 @@ export async function openLog(format: LogFormat, level: LogLevel): Promise<Log> 
   const formatter = format === "json"
     ? getJsonLinesFormatter({ properties: "flatten" })
     : getTextFormatter({ timestamp: "rfc3339", category: () => CATEGORY, level: "full" });
-  const throttled = getThrottlingFilter({
-    limit: 1,
-    windowMs: THROTTLE_WINDOW,
-    key: (record) => record.rawMessage.toString(),
-    summary: {
-      logger: getLogger([CATEGORY, "suppressed"]),
-      message: ({ suppressed, firstRecord }) =>
-        escape(`${suppressed} more like this: ${firstRecord.message.join("")}`),
-    },
-  });
   await configure({
     sinks: { stderr: (record: LogRecord) => output.write(formatter(record)) },
-    filters: { throttled },
     loggers: [
       { category: CATEGORY, sinks: ["stderr"], lowestLevel: level },
-      { category: [CATEGORY, UPSTREAM], filters: ["throttled"] },
       { category: ["logtape", "meta"], lowestLevel: "error" },
     ],
   });
   const logger = getLogger(CATEGORY);
-  const upstream = getLogger([CATEGORY, UPSTREAM]);
+  const warning: Write = (message, properties) => logger.warning(escape(message), properties ?? {});
+  const upstream = new Throttle(warning);
   return {
     debug: (message, properties) => logger.debug(escape(message), properties ?? {}),
     info: (message, properties) => logger.info(escape(message), properties ?? {}),
-    warning: (message, properties) => logger.warning(escape(message), properties ?? {}),
+    warning,
     error: (message, properties) => logger.error(escape(message), properties ?? {}),
-    upstream: (message, properties) => upstream.warning(escape(message), properties ?? {}),
+    upstream: (message, properties) => upstream.tell(message, properties),
     async flush() {
+      upstream.flush();
       await dispose();
       await output.flush();
     },

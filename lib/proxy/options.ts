@@ -7,8 +7,8 @@
 import type { LogLevel } from "@logtape/logtape";
 import { Option } from "commander";
 import { type Address, type ListenAddress, parseAddress, parseListenAddress } from "../address.ts";
-import { program, value, wholeNumber } from "../command_line.ts";
-import { type Duration, parseDuration } from "../duration.ts";
+import { durationOption, program, value, wholeNumber } from "../command_line.ts";
+import type { Duration } from "../duration.ts";
 import type { LogFormat } from "./log.ts";
 
 /** The name of the executable. */
@@ -36,7 +36,6 @@ export interface ProxyOptions {
  * @throws {CommanderError} for bad usage, and for `--help` and `--version` once they are printed
  */
 export function parseOptions(args: readonly string[]): ProxyOptions {
-  const duration = value(parseDuration);
   const command = program(NAME)
     .description(
       "Carries TCP connections to a service, and holds new ones while the service is upgraded.\n" +
@@ -50,24 +49,10 @@ export function parseOptions(args: readonly string[]): ProxyOptions {
     .argument("<upstream>", "HOST:PORT of the service", value(parseAddress))
     .option("--runtime-dir <dir>", "directory of the control socket and the drain record")
     .option("--control-group <group>", "group whose members may control the proxy")
-    .addOption(durationOption("connect-timeout", "10s", "how long a client waits for an upstream"))
     .option(
       "--max-connections <n>",
       "how many may be active; further clients wait",
       value(wholeNumber(1)),
-    )
-    .addOption(
-      durationOption("idle-timeout", "none", "cut a connection without a byte for that long"),
-    )
-    .addOption(
-      durationOption(
-        "half-close-timeout",
-        "1m",
-        "cut a half-closed one without a byte for that long",
-      ),
-    )
-    .addOption(
-      durationOption("stop-timeout", "10s", "how long active connections may finish at SIGTERM"),
     )
     .option("--start-drained", "hold new connections from the start", false)
     .addOption(
@@ -79,11 +64,14 @@ export function parseOptions(args: readonly string[]): ProxyOptions {
         "info",
       ),
     );
-  function durationOption(name: string, byDefault: string, help: string): Option {
-    return new Option(`--${name} <duration>`, help)
-      .argParser(duration)
-      .default(parseDuration(byDefault), byDefault);
-  }
+  for (
+    const [name, byDefault, about] of [
+      ["connect-timeout", "10s", "how long a client waits for an upstream"],
+      ["idle-timeout", "none", "cut a connection without a byte for that long"],
+      ["half-close-timeout", "1m", "cut a half-closed one without a byte for that long"],
+      ["stop-timeout", "10s", "how long active connections may finish at SIGTERM"],
+    ] as const
+  ) durationOption(command, `--${name} <duration>`, about, byDefault);
   command.parse(args, { from: "user" });
   const [listen, upstream] = command.processedArgs as [ListenAddress, Address];
   const options = command.opts();

@@ -43,41 +43,38 @@ export interface RunningProxy {
 export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   const group = options.controlGroup === undefined ? null : await groupId(options.controlGroup);
   const path = runtimeDirectory(options.runtimeDir, options.listen);
+  await using undo = new AsyncDisposableStack();
   const directory = await OwnedDirectory.take(path, group);
+  undo.defer(() => directory.abandon());
   const log = await openLog(options.logFormat, options.logLevel);
-  const opened: Disposable[] = [];
-  try {
-    return await open(options, directory, group, log, opened);
-  } catch (error) {
-    for (const one of opened) one[Symbol.dispose]();
-    await directory.abandon();
-    await log.flush();
-    throw error;
-  }
+  undo.defer(() => log.flush());
+  const proxy = await open(options, directory, group, log, undo);
+  undo.move();
+  return proxy;
 }
 
-/** @param opened gets what must be given back if this fails */
+/** @param undo gets what must be given back if this fails */
 async function open(
   options: ProxyOptions,
   directory: OwnedDirectory,
   group: number | null,
   log: Log,
-  opened: Disposable[],
+  undo: AsyncDisposableStack,
 ): Promise<RunningProxy> {
   const store = new RecordFile(pathsIn(directory.path).record);
   const record = await store.read((message) => log.error(message, { event: "corrupt" }));
   const metrics = new Metrics(() => controlled.status(), () => relay.counters);
-  const idle = Promise.withResolvers<void>();
-  let stopping = false;
+  const isIdle = () => relay.active === 0 && !relay.queued;
+  let becameIdle = () => {};
   // The relay holds until the drain opens it, so it has nothing to tell before all this is there.
   const relay = await listen(
     options,
     relayReporter(log, metrics, () => {
       drain.activeDecreased();
-      if (stopping && relay.active === 0) idle.resolve();
+      if (isIdle()) becameIdle();
     }),
   );
-  opened.push({ [Symbol.dispose]: () => relay.shutDown() });
+  undo.defer(() => relay.shutDown());
   const drain = new Drain({
     relay,
     clock: systemClock,
@@ -94,6 +91,7 @@ async function open(
     await started.promise;
     return await handle(request);
   });
+  undo.defer(() => socket.close());
   await drain.start(record, options.startDrained);
   started.resolve();
   const { listen: listening, upstream, state } = controlled.status();
@@ -109,10 +107,9 @@ async function open(
   });
   return {
     async stop(cutShort) {
-      stopping = true;
-      if (relay.active === 0) idle.resolve();
-      const timeout = options.stopTimeout;
-      await finish({ relay, drain, log, timeout, idle: idle.promise, cutShort });
+      const idle = () =>
+        isIdle() ? Promise.resolve() : new Promise<void>((resolve) => becameIdle = resolve);
+      await finish({ relay, drain, log, timeout: options.stopTimeout, idle, cutShort });
       await socket.close();
       await log.flush();
       directory[Symbol.dispose]();

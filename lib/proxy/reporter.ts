@@ -4,6 +4,7 @@
  * @module
  */
 
+import { seconds } from "../control/api.ts";
 import type { DrainEvent, EndCause } from "../drain/types.ts";
 import { describeDuration } from "../duration.ts";
 import type { Connection, RelayEvents } from "../relay/relay.ts";
@@ -32,9 +33,9 @@ export function drainReporter(log: Log, metrics: Metrics): (event: DrainEvent) =
       }
       case "drained": {
         const { owner, waited, cut } = event;
-        const cuts = cut === 0 ? "" : `, ${cut} connections cut`;
+        const cuts = cut === 0 ? "" : `, ${cut} cut`;
         const message = `Drained; "${owner}" waited ${describeDuration(waited)}${cuts}`;
-        return log.info(message, { event: "drained", owner, waitedSeconds: waited / 1000, cut });
+        return log.info(message, { event: "drained", owner, waitedSeconds: seconds(waited), cut });
       }
       case "over":
         return metrics.drainOver(event.outcome, event.waited);
@@ -53,7 +54,7 @@ export function drainReporter(log: Log, metrics: Metrics): (event: DrainEvent) =
           owner,
           by,
           held,
-          longestHoldSeconds: longest / 1000,
+          longestHoldSeconds: seconds(longest),
         });
       }
       case "refused": {
@@ -113,9 +114,13 @@ export function relayReporter(
   return {
     activeDecreased,
     opened: (connection) =>
-      log.debug(`Connection ${connection.id} from ${connection.peer}`, about(connection)),
+      log.debug(`Connection ${connection.id} from ${connection.peer}`, {
+        event: "opened",
+        ...about(connection),
+      }),
     closed: (connection, reason) =>
       log.debug(`Connection ${connection.id} from ${connection.peer} is over: ${reason}`, {
+        event: "closed",
         ...about(connection),
         reason,
         bytesUp: connection.bytesUp,

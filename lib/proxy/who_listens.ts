@@ -1,5 +1,5 @@
-import { ControlClient } from "../control/client.ts";
-import type { Status } from "../control/api.ts";
+import { Failure } from "../command_line.ts";
+import { runningIn } from "../control/running.ts";
 import { defaultDirectories } from "../runtime_directory.ts";
 
 /** How long a proxy may take to say where it listens, in milliseconds. */
@@ -12,14 +12,9 @@ const PATIENCE = 1000;
  */
 export async function whoListens(port: number): Promise<string | null> {
   const directories = await defaultDirectories().catch(() => []);
-  const found = await Promise.all(directories.map(async (directory) => {
-    try {
-      const client = new ControlClient(directory, PATIENCE);
-      const { listen, pid } = await client.json<Status>("GET", "/v1/status");
-      return listen.endsWith(`:${port}`) ? `the proxy with process ${pid} and ${directory}` : null;
-    } catch {
-      return null;
-    }
-  }));
-  return found.find((who) => who !== null) ?? null;
+  for (const { directory, status } of await runningIn(directories, PATIENCE)) {
+    if (status instanceof Failure || !status.listen.endsWith(`:${port}`)) continue;
+    return `the proxy with process ${status.pid} and ${directory}`;
+  }
+  return null;
 }

@@ -1,0 +1,145 @@
+import assert from "node:assert/strict";
+import { echo } from "../relay/peer.ts";
+import { Proxy } from "../support/proxy.ts";
+
+/** More than stopping takes, on a machine that is busy. */
+const AT_ONCE = 1000;
+
+async function stop(proxy: Proxy, signal: Deno.Signal = "SIGTERM"): Promise<number> {
+  const before = performance.now();
+  proxy.process.kill(signal);
+  assert.deepEqual(await ended(proxy), { code: 0, signal: null });
+  return performance.now() - before;
+}
+
+async function ended(proxy: Proxy) {
+  const { code, signal } = await proxy.process.finished();
+  return { code, signal };
+}
+
+for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  Deno.test(`${signal} ends it at once when nothing is active, and the control socket is gone`, async () => {
+    await using service = await echo();
+    await using proxy = await Proxy.start(service.address);
+    assert.ok(await stop(proxy, signal) < AT_ONCE);
+    assert.deepEqual([...Deno.readDirSync(proxy.directory)].map(({ name }) => name), ["lock"]);
+    assert.equal(proxy.log("stopped").length, 1);
+  });
+}
+
+Deno.test("who asks for nothing on the control socket does not hold up the end", async () => {
+  await using service = await echo();
+  await using proxy = await Proxy.start(service.address);
+  using _silent = await Deno.connect({ transport: "unix", path: proxy.controlSocket });
+  using half = await Deno.connect({ transport: "unix", path: proxy.controlSocket });
+  await half.write(new TextEncoder().encode("GET /v1/status HTTP/1.1\r\n"));
+  await proxy.status();
+  assert.ok(await stop(proxy) < 1000 + AT_ONCE);
+});
+
+Deno.test("stopping while open, active clients may finish and no new one is let in", async () => {
+  await using service = await echo();
+  await using proxy = await Proxy.start(service.address);
+  using active = await proxy.served();
+  proxy.process.kill("SIGTERM");
+  await proxy.logged("stop");
+  await active.send("more");
+  assert.equal(await active.read(4), "more");
+  const refused = async () => {
+    try {
+      (await Deno.connect({ hostname: "127.0.0.1", port: proxy.address.port })).close();
+      return false;
+    } catch (error) {
+      return error instanceof Deno.errors.ConnectionRefused;
+    }
+  };
+  while (!await refused());
+  active.finish();
+  assert.equal(await active.rest(), "");
+  assert.deepEqual(await ended(proxy), { code: 0, signal: null });
+  assert.equal(proxy.log("cut").length, 0);
+});
+
+Deno.test("stopping while open, those who are queued are served first", async () => {
+  await using service = await echo();
+  await using proxy = await Proxy.start(service.address);
+  // While it does not run, the kernel queues for it.
+  proxy.process.kill("SIGSTOP");
+  using queued = await proxy.connect();
+  await queued.send("hi");
+  proxy.process.kill("SIGTERM");
+  proxy.process.kill("SIGCONT");
+  assert.equal(await queued.read(2), "hi");
+  queued.finish();
+  assert.equal(await queued.rest(), "");
+  assert.deepEqual(await ended(proxy), { code: 0, signal: null });
+});
+
+Deno.test("stopping while open, those for whom there was no room are served as well", async () => {
+  await using service = await echo();
+  await using proxy = await Proxy.start(service.address, { args: ["--max-connections", "1"] });
+  using active = await proxy.served();
+  using waiting = await proxy.connect();
+  await waiting.send("hi");
+  await proxy.until((now) => now.queued === 1);
+  proxy.process.kill("SIGTERM");
+  await proxy.logged("stop");
+  active.finish();
+  assert.equal(await waiting.read(2), "hi");
+  waiting.finish();
+  assert.equal(await waiting.rest(), "");
+  assert.deepEqual(await ended(proxy), { code: 0, signal: null });
+});
+
+Deno.test("after the stop timeout what is left is cut by a reset, and the log counts it", async () => {
+  await using service = await echo();
+  await using proxy = await Proxy.start(service.address, { args: ["--stop-timeout", "200ms"] });
+  using first = await proxy.served();
+  using second = await proxy.served();
+  const took = await stop(proxy);
+  assert.ok(took >= 200 && took < 200 + AT_ONCE, `${took} ms`);
+  assert.deepEqual([await first.ending, await second.ending], ["reset", "reset"]);
+  const [cut] = proxy.log("cut");
+  assert.deepEqual([cut?.["cut"], cut?.["message"]], [2, "2 connections were cut"]);
+});
+
+Deno.test("a second signal cuts at once", async () => {
+  await using service = await echo();
+  await using proxy = await Proxy.start(service.address, { args: ["--stop-timeout", "none"] });
+  using active = await proxy.served();
+  proxy.process.kill("SIGTERM");
+  await proxy.logged("stop");
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  await active.send("still");
+  assert.equal(await active.read(5), "still");
+  assert.ok(await stop(proxy) < AT_ONCE);
+  assert.equal(await active.ending, "reset");
+});
+
+Deno.test("stopping while drained, who is queued is reset and counted, and the record stays", async () => {
+  await using service = await echo();
+  await using proxy = await Proxy.start(service.address);
+  assert.equal((await proxy.ctl(["drain"])).code, 0);
+  using first = await proxy.connect();
+  using second = await proxy.connect();
+  await proxy.until((now) => now.queued === 2);
+  assert.ok(await stop(proxy) < AT_ONCE);
+  assert.deepEqual([await first.ending, await second.ending], ["reset", "reset"]);
+  const [line] = proxy.log("queue_reset");
+  assert.deepEqual([line?.["reset"], line?.["level"]], [2, "WARN"]);
+  assert.equal(
+    JSON.parse(await Deno.readTextFile(`${proxy.directory}/drain.json`)).state,
+    "drained",
+  );
+});
+
+Deno.test("a proxy that ends does not remove the control socket of its successor", async () => {
+  await using service = await echo();
+  await using proxy = await Proxy.start(service.address);
+  // What a successor does: another socket under the same name.
+  const successor = Deno.listen({ transport: "unix", path: `${proxy.directory}/successor` });
+  await Deno.rename(`${proxy.directory}/successor`, proxy.controlSocket);
+  await stop(proxy);
+  assert.ok((await Deno.lstat(proxy.controlSocket)).isSocket);
+  successor.close();
+});
