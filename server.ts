@@ -6,8 +6,15 @@
 
 import { CommanderError, Option } from "commander";
 import { type ListenAddress, parseListenAddress } from "./lib/address.ts";
-import { program, run, value, wholeNumber, writeError } from "./lib/command_line.ts";
-import { type Duration, parseDuration } from "./lib/duration.ts";
+import {
+  durationOption,
+  program,
+  run,
+  value,
+  wholeNumber,
+  writeError,
+} from "./lib/command_line.ts";
+import type { Duration } from "./lib/duration.ts";
 import { parseGreeting } from "./lib/protocol/session.ts";
 import { serve } from "./lib/protocol/server.ts";
 import { isSocketActivated } from "./lib/protocol/socket_activation.ts";
@@ -34,16 +41,16 @@ await run(NAME, async () => {
         .argParser(value(parseGreeting)),
     )
     .addOption(
-      new Option(
-        "--exit-when-idle <duration>",
-        "end when no connection was open for that long; 0s: as soon as nobody is there or waits",
-      ).default(null, "none").argParser(value(parseDuration)),
-    )
-    .addOption(
       new Option("--max-line <bytes>", "how long a line may be, its ending not counted")
         .default(1024).argParser(value(wholeNumber(1, 1024 * 1024))),
-    )
-    .parse(Deno.args, { from: "user" });
+    );
+  durationOption(
+    command,
+    "--exit-when-idle <duration>",
+    "end when no connection was open for that long; 0s: as soon as nobody is there or waits",
+    "none",
+  );
+  command.parse(Deno.args, { from: "user" });
   const options = command.opts<
     { greeting: string; exitWhenIdle: Duration; maxLine: number }
   >();
