@@ -6,13 +6,14 @@ export const LINUX = Deno.build.os === "linux";
 /** Whether ::1 is this machine. */
 export const IPV6 = Object.values(networkInterfaces()).flat().some((one) => one?.address === "::1");
 
-/** Whether we may give a process a network and mounts of its own. */
+/** Whether we may, and have the tools to, give a process a network and mounts of its own. */
 export const NAMESPACES = LINUX && canUnshare();
 
 function canUnshare(): boolean {
   try {
-    const command = new Deno.Command("unshare", { args: ["--mount", "--net", "true"] });
-    return command.outputSync().success;
+    const uses = "ip link set lo up && mount --bind /etc /etc";
+    const args = ["--mount", "--net", "sh", "-c", uses];
+    return new Deno.Command("unshare", { args }).outputSync().success;
   } catch {
     return false;
   }
