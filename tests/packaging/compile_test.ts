@@ -118,7 +118,18 @@ Deno.test("compiling twice gives the same executables, whenever files were chang
 });
 
 /** The end-to-end tests, which run on executables when `$EXECUTABLES` names their directory. */
-const END_TO_END = ["tests/server_test.ts", "tests/client_test.ts", "tests/demo_test.ts"];
+const END_TO_END = [
+  "server_test.ts",
+  "client_test.ts",
+  "proxy_test.ts",
+  "proxyctl_test.ts",
+  "control_test.ts",
+  "demo_test.ts",
+  "storm_test.ts",
+  "proxy",
+  "control",
+  "commands",
+].map((name) => `tests/${name}`);
 
 const runtime = await realRuntime();
 if (runtime === null) {
@@ -136,8 +147,10 @@ Deno.test({
     const output = await Deno.makeTempDir();
     try {
       await compileOn(runtime ?? "", output);
+      // Some of the tests run the programs as another user.
+      await Deno.chmod(output, 0o755);
       const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-        args: ["test", "--allow-all", "--no-check", ...END_TO_END],
+        args: ["test", "--parallel", "--allow-all", "--no-check", ...END_TO_END],
         cwd: root,
         env: { EXECUTABLES: output },
       }).output();

@@ -29,9 +29,10 @@ export class AnotherUser implements AsyncDisposable {
     for (const name of ["home", "bin"]) await Deno.mkdir(join(user.temporary.path, name));
     const cache = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
     const { npmCache } = JSON.parse(new TextDecoder().decode(cache.stdout));
-    // Links cost nothing, but there are none between file systems.
+    // Links cost nothing, but there are none between file systems. They are the same files as the
+    // originals, so only the directories may get another owner.
     const copy = `mkdir deno && { cp -al "$0" deno/npm 2>/dev/null || cp -a "$0" deno/npm; } &&
-      chown -R ${NOBODY} deno home`;
+      find deno home -type d -exec chown ${NOBODY} {} +`;
     const { success, stderr } = await new Deno.Command("sh", {
       args: ["-c", copy, npmCache],
       cwd: user.temporary.path,
