@@ -39,7 +39,7 @@ export const PEERS: Record<string, StartPeer> = {
       path,
       `global
   nbthread 1
-  maxconn 20000
+  maxconn 8000
 defaults
   mode tcp
   timeout connect 10s
