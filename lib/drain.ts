@@ -391,6 +391,7 @@ export class Drain {
     try {
       await this.#store.write(this.#record(current, upstream));
     } catch (error) {
+      this.#report({ type: "record_failed", action: "write", error: textOf(error) });
       const message = `Failed to write the drain record, so nothing was changed: ${textOf(error)}`;
       throw new DrainRefused("record_not_written", message);
     }

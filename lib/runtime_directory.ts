@@ -173,6 +173,8 @@ async function lock(directory: string): Promise<Deno.FsFile> {
   if (info?.isSymlink) throw new Failure(`The lock ${path} is a symbolic link`);
   const file = await Deno.open(path, { write: true, create: true, mode: 0o600 });
   try {
+    // One that is older may be open to others, and whoever can open it can lock it.
+    await Deno.chmod(path, 0o600);
     if (!await file.tryLock(true)) throw await takenBy(directory);
     // Somebody who failed to start may have removed it just before it was locked.
     const [mine, there] = [await file.stat(), await Deno.lstat(path).catch(() => null)];

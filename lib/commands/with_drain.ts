@@ -28,7 +28,7 @@ export async function withDrain(
   const reason = options.reason ?? command.join(" ").slice(0, 200).replaceAll(/\p{Cc}/gu, " ");
   const body = { ...drainBody({ ...options, reason }), owner, exclusive: true, attached: true };
   const lines = proxy.lines<DrainProgress | DrainOutcome>("POST", "/v1/drain", body);
-  const failed = await untilDrained(lines, options);
+  const failed = await untilDrained(proxy, lines, options);
   if (failed !== null) return failed;
   // From here on the lines are only read to learn that the drain is over.
   const over = overBefore(proxy, lines);
@@ -37,23 +37,24 @@ export async function withDrain(
     throw error;
   });
   const early = over.now;
-  if (early === null) {
-    await resume(proxy, owner);
-    return code;
-  }
+  // Also if it is over: a proxy that was restarted meanwhile is drained again, with nobody who
+  // would end that. The owner is nobody else's.
+  await resume(proxy, owner);
+  if (early === null) return code;
   tell(`proxyctl: The drain ended while the command was still running: ${early}`);
   return code === 0 ? EXIT.ended : code;
 }
 
 /** @returns `null` once it is drained, else the exit code */
 async function untilDrained(
+  proxy: ControlClient,
   lines: AsyncGenerator<DrainProgress | DrainOutcome, void>,
   options: DrainOptions,
 ): Promise<number | null> {
   const progress = new Progress(options.timeout);
   for (;;) {
     const { done, value: line } = await lines.next();
-    if (done) throw new Failure("The proxy went away during the drain", EXIT.ended);
+    if (done) throw stopped(proxy);
     if ("outcome" in line) {
       progress.clear();
       return finished(line, false);

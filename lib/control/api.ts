@@ -5,7 +5,7 @@
  */
 
 import * as v from "valibot";
-import { type Address, formatAddress, parseAddress } from "../address.ts";
+import { parseAddress } from "../address.ts";
 import { parseDuration, parseFiniteDuration } from "../duration.ts";
 import type { Outcome } from "../drain/types.ts";
 import type { Connection } from "../relay/relay.ts";
@@ -163,11 +163,6 @@ export type ResumeBody = v.InferInput<typeof resumeRequest>;
 export function viewConnection(connection: Connection): ConnectionView {
   const { age, idle, ...rest } = connection;
   return { ...rest, ageSeconds: seconds(age), idleSeconds: seconds(idle) };
-}
-
-/** An address as it is shown, for the status of what listens on it. */
-export function viewListen(listen: Address): string {
-  return formatAddress(listen);
 }
 
 /** Milliseconds as seconds, to the millisecond. */

@@ -14,6 +14,9 @@ import { EXIT } from "./exit_codes.ts";
 /** How long a proxy may take to answer, or to say the next line, in milliseconds. */
 const PATIENCE = 10_000;
 
+/** After a time in which this process itself was stopped: how long what has arrived may take. */
+const LAST_LOOK = 100;
+
 const EXIT_OF: Record<ErrorCode, number> = {
   bad_request: EXIT.usage,
   not_found: EXIT.unexpected,
@@ -84,7 +87,8 @@ export class ControlClient {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const waitFor = <T>(what: Promise<T>): Promise<T> => {
       const limit = new Promise<never>((_, reject) => {
-        timer = setTimeout(() => reject(this.#silent(extra)), this.patience + extra);
+        const giveUp = () => reject(this.#silent(extra));
+        timer = setTimeout(() => timer = setTimeout(giveUp, LAST_LOOK), this.patience + extra);
       });
       return Promise.race([what, limit]).finally(() => clearTimeout(timer));
     };

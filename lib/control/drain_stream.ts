@@ -44,7 +44,10 @@ export function drainStream(
         tell(outcomeOf(outcome, controlled, started));
         controller.close();
       };
-      const isDrained = controlled.drain.status.state === "drained";
+      const { state } = controlled.drain.status;
+      const isDrained = state === "drained";
+      // Failed already: the record could not be written once it was drained.
+      if (!wait && state === "open") return void waiter.settled.then(finish);
       if (!wait || attached || !isDrained) progress();
       if (!wait) return controller.close();
       // Lines that nobody reads are not piled up.

@@ -126,9 +126,10 @@ async function resume(controlled: Controlled, request: Request): Promise<Respons
     controlled.drain.checkResume(owner, force);
     if (!await controlled.upstreamAnswers(waitUpstream)) {
       const upstream = formatAddress(controlled.relay.upstream);
+      const { state } = controlled.drain.status;
       throw new ApiError(
         "upstream_unreachable",
-        `The upstream ${upstream} does not answer; the proxy is still drained`,
+        `The upstream ${upstream} does not answer; the proxy is ${state}`,
       );
     }
   }

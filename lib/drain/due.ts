@@ -3,7 +3,7 @@ import type { Connection } from "../relay/relay.ts";
 import type { Current } from "./current.ts";
 import { isPast } from "./times.ts";
 
-/** How often to look again whether something overdue has happened, in milliseconds. */
+/** How often to look again whether those that were cut are gone, in milliseconds. */
 const LOOK_AGAIN = 1000;
 
 /** Timers of more than 24 days fire at once; to look once an hour costs nothing. */
@@ -22,8 +22,9 @@ export function untilDue(
 ): number | null {
   let delay = Infinity;
   const end = current.state === "drained" ? current.leaseEnds : current.deadline;
-  // What is past and not yet done waits for others: for those that were cut to be gone.
-  if (end !== null) delay = isPast(end, clock) ? LOOK_AGAIN : end - clock.now();
+  // What is past is due at once, unless it only waits for those that were cut to be gone.
+  const overdue = current.state === "draining" && current.closeRemaining ? LOOK_AGAIN : 0;
+  if (end !== null) delay = isPast(end, clock) ? overdue : end - clock.now();
   if (current.state === "draining" && current.closeIdle !== null) {
     // Thousands that get idle one by one must not mean to look at all of them for each.
     const seldom = Math.min(LOOK_AGAIN, current.closeIdle / 10);

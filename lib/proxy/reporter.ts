@@ -92,7 +92,7 @@ export function drainReporter(log: Log, metrics: Metrics): (event: DrainEvent) =
         const why = event.expired
           ? "its time ran out while no proxy was running"
           : "those who waited for it are gone";
-        return log.warning(`The drain of "${event.owner}" is over: ${why}; open`, {
+        return log.warning(`The drain of "${event.owner}" is over: ${why}`, {
           event: "abandoned",
           owner: event.owner,
         });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { echo } from "../relay/peer.ts";
 import { Proxy } from "../support/proxy.ts";
+import { TemporaryDirectory } from "../support/temporary.ts";
 
 const shell = (script: string) => ["with-drain", "--", "sh", "-c", script];
 
@@ -159,4 +160,19 @@ Deno.test("two at the same time do not run at the same time", async () => {
   assert.equal((await proxy.ctl(shell("echo never"))).code, 5);
   await first.write("\n");
   assert.equal((await first.finished()).code, 0);
+});
+
+Deno.test("with-drain resumes a proxy that was restarted under the command, and exits 9", async () => {
+  await using service = await echo();
+  await using directory = await TemporaryDirectory.make();
+  const options = { directory: `${directory.path}/proxy` };
+  await using first = await Proxy.start(service.address, options);
+  await using command = first.startCtl(["with-drain", "--", "sh", "-c", "echo ready; read line"]);
+  await command.heard(/ready/, "stdout");
+  await first.crash();
+  await using second = await Proxy.start(service.address, options);
+  assert.equal((await second.status()).state, "drained");
+  await command.write("go on\n");
+  assert.equal((await command.finished()).code, 9);
+  assert.equal((await second.status()).state, "open");
 });

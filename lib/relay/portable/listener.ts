@@ -16,6 +16,9 @@ const BACKLOG = 4096;
  */
 export const LONGEST_BURST = 128;
 
+/** How long to wait for that while clients keep coming, in milliseconds. */
+const LONGEST_SETTLING = 100;
+
 /** How often the event loop must find nothing to accept before the queue counts as empty. */
 const QUIET_TURNS = 3;
 
@@ -94,8 +97,10 @@ export class Listener {
 
   /** Waits until whoever was queued by now has been accepted (or there is no room). */
   async settled(): Promise<void> {
+    const deadline = performance.now() + LONGEST_SETTLING;
     let before;
     for (let quiet = 0; quiet < QUIET_TURNS; quiet = this.#accepts > before ? 0 : quiet + 1) {
+      if (performance.now() > deadline) return;
       before = this.#accepts;
       // Not setImmediate: the system is only asked for events when there is nothing else to do.
       await new Promise((resolve) => setTimeout(resolve, 1));
