@@ -41,7 +41,7 @@ export function drainStream(
       const finish = (outcome: Outcome) => {
         if (over) return;
         stop();
-        tell(outcomeOf(outcome, controlled, started));
+        tell(outcomeOf(outcome, started));
         controller.close();
       };
       const { state } = controlled.drain.status;
@@ -87,13 +87,14 @@ function progressOf({ relay, drain }: Controlled, started: number): DrainProgres
   };
 }
 
-function outcomeOf(outcome: Outcome, { relay }: Controlled, started: number): DrainOutcome {
+function outcomeOf(outcome: Outcome, started: number): DrainOutcome {
   return {
     outcome: outcome.outcome,
     message: outcome.message,
     waitedSeconds: seconds(performance.now() - started),
     connectionsCut: outcome.cut,
-    active: relay.active,
+    // Not those of now: by now others may be served again.
+    active: outcome.blockers.length,
     blockers: outcome.blockers.slice(0, MOST_BLOCKERS).map(viewConnection),
   };
 }
