@@ -87,7 +87,7 @@ export class ControlClient {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const waitFor = <T>(what: Promise<T>): Promise<T> => {
       const limit = new Promise<never>((_, reject) => {
-        const giveUp = () => reject(this.#silent(extra));
+        const giveUp = () => reject(this.#silent(method, extra));
         timer = setTimeout(() => timer = setTimeout(giveUp, LAST_LOOK), this.patience + extra);
       });
       return Promise.race([what, limit]).finally(() => clearTimeout(timer));
@@ -116,9 +116,12 @@ export class ControlClient {
     }
   }
 
-  #silent(extra: number): Failure {
+  #silent(method: string, extra: number): Failure {
     const waited = describeDuration(this.patience + extra);
-    return new Failure(`The proxy at ${this.directory} did not answer within ${waited}`);
+    const later = method === "GET"
+      ? ""
+      : "; what was asked for may still happen, see proxyctl status";
+    return new Failure(`The proxy at ${this.directory} did not answer within ${waited}${later}`);
   }
 
   #failure(error: unknown): Failure {
