@@ -7,6 +7,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { parseDuration } from "./duration.ts";
 import { VERSION } from "./version.ts";
+import { messageOf } from "./message_of.ts";
 
 /** A failure to be told to the user in one line, with the exit code that belongs to it. */
 export class Failure extends Error {
@@ -107,7 +108,7 @@ export async function run(name: string, main: () => Promise<number | void>): Pro
 /** Tells an error in one line on stderr. @returns the exit code for it */
 export function report(name: string, error: unknown): number {
   if (error instanceof CommanderError && error.exitCode === 0) return 0;
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   // Without a verb the whole help has been printed already.
   if (error instanceof CommanderError && error.code === "commander.help") return error.exitCode;
   const hint = error instanceof CommanderError ? ` (see ${name} --help)` : "";

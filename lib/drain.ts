@@ -34,6 +34,7 @@ import {
 } from "./drain/types.ts";
 import { Waiter } from "./drain/waiter.ts";
 import type { Relay, Released } from "./relay/relay.ts";
+import { messageOf } from "./message_of.ts";
 
 export { START_DRAINED_LEASE } from "./drain/current.ts";
 export { ABSORB_WITHIN } from "./drain/refusals.ts";
@@ -323,10 +324,9 @@ export class Drain {
   async #becomeDrained(draining: Current): Promise<void> {
     const current = drained(draining, this.#clock);
     try {
-      await this.#store.write(this.#record(current));
-    } catch (error) {
+      await this.#write(current);
+    } catch {
       // The record still says "draining": after a crash the upgrade would run with the proxy open.
-      this.#report({ type: "record_failed", action: "write", error: textOf(error) });
       await this.#end(draining, "record", null);
       return;
     }
@@ -391,19 +391,16 @@ export class Drain {
     try {
       await this.#store.write(this.#record(current, upstream));
     } catch (error) {
-      this.#report({ type: "record_failed", action: "write", error: textOf(error) });
-      const message = `Failed to write the drain record, so nothing was changed: ${textOf(error)}`;
+      const what = messageOf(error);
+      this.#report({ type: "record_failed", action: "write", error: what });
+      const message = `Failed to write the drain record, so nothing was changed: ${what}`;
       throw new DrainRefused("record_not_written", message);
     }
   }
 
   /** For what is worth recording, but no reason to refuse or to fail anything. */
   async #tryToWrite(current: Current): Promise<void> {
-    try {
-      await this.#store.write(this.#record(current));
-    } catch (error) {
-      this.#report({ type: "record_failed", action: "write", error: textOf(error) });
-    }
+    await this.#write(current).catch(() => {});
   }
 
   /** To stay closed because of a record that cannot be removed would only make it worse. */
@@ -411,7 +408,7 @@ export class Drain {
     try {
       await this.#store.remove();
     } catch (error) {
-      this.#report({ type: "record_failed", action: "remove", error: textOf(error) });
+      this.#report({ type: "record_failed", action: "remove", error: messageOf(error) });
     }
   }
 
@@ -442,8 +439,4 @@ export class Drain {
     const delay = untilDue(this.#current, () => this.#relay.connections(), this.#clock);
     if (delay !== null) this.#cancelTimer = this.#clock.after(delay, () => this.#wake());
   }
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -7,6 +7,7 @@
 import { basename, dirname, join, resolve } from "node:path";
 import { formatAddress, type ListenAddress } from "./address.ts";
 import { Failure } from "./command_line.ts";
+import { messageOf } from "./message_of.ts";
 
 /** What a Unix socket's path may have, in bytes. Source: unix(7), sun_path less its NUL. */
 const LONGEST_SOCKET_PATH = 107;
@@ -87,7 +88,7 @@ export class OwnedDirectory implements Disposable {
     } catch (error) {
       await removeDirectories(made);
       if (error instanceof Failure) throw error;
-      const what = error instanceof Error ? error.message : String(error);
+      const what = messageOf(error);
       throw new Failure(`Failed to use the runtime directory ${path}: ${what}`);
     }
   }

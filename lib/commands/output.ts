@@ -7,6 +7,7 @@
 import { Failure, writeAll, writeError } from "../command_line.ts";
 import type { ConnectionView } from "../control/api.ts";
 import { describeDuration } from "../duration.ts";
+import { messageOf } from "../message_of.ts";
 
 /** Prints a result for people, or as one line of JSON. */
 export function printResult(json: boolean | undefined, result: unknown, text: string): void {
@@ -23,7 +24,7 @@ export function print(text: string): void {
     writeAll(Deno.stdout, text === "" || text.endsWith("\n") ? text : `${text}\n`);
   } catch (error) {
     throw new Failure(
-      `Failed to write to stdout: ${error instanceof Error ? error.message : error}`,
+      `Failed to write to stdout: ${messageOf(error)}`,
     );
   }
 }

@@ -8,6 +8,7 @@ import { drainBody, type DrainOptions, finished, stopped } from "./drain.ts";
 import { tell } from "./output.ts";
 import { defaultOwner } from "./owner.ts";
 import { Progress } from "./progress.ts";
+import { messageOf } from "../message_of.ts";
 
 /** The exit codes with which shells, env(1) and nohup(1) say that a command could not be run. */
 const NOT_FOUND = 127;
@@ -112,6 +113,6 @@ async function resume(proxy: ControlClient, owner: string): Promise<void> {
     await proxy.json("POST", "/v1/resume", { owner });
   } catch (error) {
     // Ending the connection ends the drain just as well.
-    tell(`proxyctl: Failed to resume: ${error instanceof Error ? error.message : error}`);
+    tell(`proxyctl: Failed to resume: ${messageOf(error)}`);
   }
 }

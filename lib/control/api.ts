@@ -9,6 +9,7 @@ import { parseAddress } from "../address.ts";
 import { parseDuration, parseFiniteDuration } from "../duration.ts";
 import type { Outcome } from "../drain/types.ts";
 import type { Connection } from "../relay/relay.ts";
+import { messageOf } from "../message_of.ts";
 
 /** The largest request body that is read, in bytes. */
 export const LARGEST_BODY = 64 * 1024;
@@ -177,7 +178,7 @@ function parsed<T>(parse: (text: string) => T) {
       try {
         return parse(dataset.value);
       } catch (error) {
-        addIssue({ message: error instanceof Error ? error.message : String(error) });
+        addIssue({ message: messageOf(error) });
         return NEVER;
       }
     }),

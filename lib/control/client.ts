@@ -10,6 +10,7 @@ import { pathsIn } from "../runtime_directory.ts";
 import { describeDuration } from "../duration.ts";
 import type { ErrorBody, ErrorCode } from "./api.ts";
 import { EXIT } from "./exit_codes.ts";
+import { messageOf } from "../message_of.ts";
 
 /** How long a proxy may take to answer, or to say the next line, in milliseconds. */
 const PATIENCE = 10_000;
@@ -141,7 +142,7 @@ export class ControlClient {
     if (code === "ECONNRESET" || code === "EPIPE") {
       return new Failure(`The proxy at ${at} went away before it had answered`, EXIT.ended);
     }
-    const what = error instanceof Error ? error.message : String(error);
+    const what = messageOf(error);
     return new Failure(`Failed to ask the proxy at ${at}: ${what}`);
   }
 }

@@ -6,6 +6,7 @@
 
 import { dirname } from "node:path";
 import { type DrainRecord, formatRecord, parseRecord, type RecordStore } from "./record.ts";
+import { messageOf } from "../message_of.ts";
 
 /** The drain record in a file, written so that a crash at any point leaves it whole or as it was. */
 export class RecordFile implements RecordStore {
@@ -64,7 +65,7 @@ export class RecordFile implements RecordStore {
     } catch (error) {
       const aside = `${this.path}.corrupt`;
       await Deno.rename(this.path, aside);
-      const what = error instanceof Error ? error.message : error;
+      const what = messageOf(error);
       complain(`The drain record cannot be understood (${what}); it is now ${aside}`);
       return null;
     }

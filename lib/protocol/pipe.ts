@@ -8,6 +8,7 @@ import { Buffer } from "node:buffer";
 import { Failure } from "../command_line.ts";
 import type { Conversation } from "./conversation.ts";
 import { LineDecoder, LineTooLong } from "./lines.ts";
+import { messageOf } from "../message_of.ts";
 
 /** The longest line that is read from stdin; only so that memory has a bound. */
 const LONGEST_LINE = 1024 * 1024;
@@ -53,8 +54,4 @@ async function print(pieces: Uint8Array[]): Promise<void> {
     if (error instanceof Deno.errors.BrokenPipe) throw error;
     throw new Failure(`Failed to write to stdout: ${messageOf(error)}`, 1, { cause: error });
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

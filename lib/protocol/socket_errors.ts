@@ -1,3 +1,5 @@
+import { messageOf } from "../message_of.ts";
+
 const DESCRIPTIONS: Readonly<Record<string, string>> = {
   EACCES: "permission is denied",
   EADDRINUSE: "the port is taken",
@@ -26,5 +28,5 @@ export function describeSocketError(error: unknown): string {
   if (error instanceof AggregateError) {
     return [...new Set(error.errors.map(describeSocketError))].join("; ");
   }
-  return DESCRIPTIONS[codeOf(error)] ?? (error instanceof Error ? error.message : String(error));
+  return DESCRIPTIONS[codeOf(error)] ?? messageOf(error);
 }

@@ -6,6 +6,7 @@
 
 import { connect as connectSocket, type Socket } from "node:net";
 import { type Address, formatAddress } from "../../address.ts";
+import { messageOf } from "../../message_of.ts";
 
 /** The first pause before another attempt, in milliseconds; each is twice the one before. */
 const FIRST_PAUSE = 20;
@@ -65,7 +66,7 @@ export async function connect(
         continue;
       }
       resolver.forget();
-      failed(address, error instanceof Error ? error.message : String(error));
+      failed(address, messageOf(error));
     }
     const left = deadline - performance.now();
     if (left <= 0) return null;
