@@ -218,8 +218,8 @@ export class Drain {
     });
   }
 
-  /** To be called whenever the number of active connections went down. */
-  activeDecreased(): void {
+  /** To be called when no connection is active any more. */
+  noneActive(): void {
     if (this.#current?.state === "draining" && this.#relay.active === 0) this.#wake();
   }
 

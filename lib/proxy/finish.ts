@@ -39,7 +39,7 @@ export async function finish({ relay, drain, log, timeout, idle, cutShort }: Sto
   await Promise.race([idle(), timedOut, cutShort]);
   clearTimeout(timer);
   const { active, queued } = relay;
-  relay.shutDown();
+  await relay.shutDown();
   if (queued) log.warning(`${clients(queued)} reset`, { event: "queue_reset", reset: queued });
   if (active > 0) {
     const connections = active === 1 ? "1 connection was" : `${active} connections were`;

@@ -70,7 +70,7 @@ async function open(
   const relay = await listen(
     options,
     relayReporter(log, metrics, () => {
-      drain.activeDecreased();
+      drain.noneActive();
       if (isIdle()) becameIdle();
     }),
   );
@@ -121,7 +121,13 @@ async function listen(options: ProxyOptions, events: RelayEvents): Promise<Relay
   try {
     return await PortableRelay.listen(
       options.listen,
-      { ...options, maxConnections: options.maxConnections ?? null },
+      {
+        ...options,
+        maxConnections: options.maxConnections ?? null,
+        threads: 1,
+        keepAlive: 60_000,
+        userTimeout: null,
+      },
       events,
     );
   } catch (error) {

@@ -109,10 +109,10 @@ export function drainReporter(log: Log, metrics: Metrics): (event: DrainEvent) =
 export function relayReporter(
   log: Log,
   metrics: Metrics,
-  activeDecreased: () => void,
+  noneActive: () => void,
 ): RelayEvents {
   return {
-    activeDecreased,
+    noneActive,
     opened: (connection) =>
       log.debug(`Connection ${connection.id} from ${connection.peer}`, {
         event: "opened",
@@ -142,6 +142,13 @@ export function relayReporter(
         event: "full",
         active,
       }),
+    queueFilling: (queued, most) =>
+      log.warning(
+        `${queued} clients wait, and the system queues only ${most}; those who come when it is ` +
+          "full connect later or not at all",
+        { event: "queue_filling", queued, most },
+      ),
+    broken: (error) => log.error(`The relay broke: ${error.message}`, { event: "broken" }),
   };
 }
 

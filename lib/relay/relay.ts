@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Address } from "../address.ts";
+import type { Address, ListenAddress } from "../address.ts";
 
 /** Why a connection is over. */
 export type CloseReason =
@@ -68,6 +68,9 @@ export interface Counters {
   readonly closed: Readonly<Record<CloseReason, number>>;
 }
 
+/** Where a relay listens: at an address, or on a socket that listens already, by its descriptor. */
+export type ListenAt = ListenAddress | { readonly descriptor: number };
+
 /** What a relay is told once, at its start. Durations are in milliseconds, `null` is no limit. */
 export interface RelayOptions {
   readonly upstream: Address;
@@ -76,15 +79,25 @@ export interface RelayOptions {
   readonly halfCloseTimeout: number | null;
   /** How many connections may be active; `null` as many as there are descriptors for. */
   readonly maxConnections: number | null;
+  /** How many threads carry bytes, where the relay can have several. */
+  readonly threads: number;
+  /** How long a connection is silent before its peers are probed (tcp(7)); `null` is never. */
+  readonly keepAlive: number | null;
+  /**
+   * How long a peer may leave what it was sent unacknowledged, or its window closed, before it is
+   * given up (TCP_USER_TIMEOUT, tcp(7)); `null` leaves that to the system.
+   */
+  readonly userTimeout: number | null;
 }
 
 /** What a relay tells of, as it happens. */
 export interface RelayEvents {
-  /** The number of active connections went down. */
-  activeDecreased(): void;
-  /** A connection became active. */
-  opened(connection: Connection): void;
-  closed(connection: Connection, reason: CloseReason): void;
+  /** No connection is active any more. Only told while the relay holds, or listens no more. */
+  noneActive(): void;
+  /** A connection became active. Left out, it costs nothing. */
+  opened?(connection: Connection): void;
+  /** A connection is over. Left out, it costs nothing. */
+  closed?(connection: Connection, reason: CloseReason): void;
   /** An attempt to connect to the service failed; the client still waits and it is tried again. */
   connectFailed(upstream: string, error: string): void;
   /** A client was reset because the service could not be reached within the connect timeout. */
@@ -93,6 +106,10 @@ export interface RelayEvents {
   released(held: number): void;
   /** There is no room for another connection; further clients wait. */
   full(active: number): void;
+  /** Of so many clients that may wait in the kernel's queue, most do; told once in a hold. */
+  queueFilling(queued: number, most: number): void;
+  /** The relay broke and cannot go on. Every connection has been reset. */
+  broken(error: Error): void;
 }
 
 /** What became of the held clients when the relay was opened. */
@@ -114,7 +131,11 @@ export interface Relay {
   readonly listen: Address;
   /** Where new connections go. */
   readonly upstream: Address;
+  /** How many connections may be active; `null` where that shows only when there are too many. */
+  readonly maxConnections: number | null;
   readonly active: number;
+  /** For how many milliseconds no connection has been active; 0 while there is one. */
+  readonly idleFor: number;
   /** Clients that wait; `null` where that cannot be known. */
   readonly queued: number | null;
   readonly counters: Counters;
@@ -140,5 +161,5 @@ export interface Relay {
    */
   stopListening(): Promise<number>;
   /** Cuts what is left, and gives everything back. */
-  shutDown(): void;
+  shutDown(): Promise<void>;
 }

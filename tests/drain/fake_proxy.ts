@@ -37,7 +37,7 @@ export class FakeProxy {
         options.report?.(event);
       },
     });
-    this.relay.activeDecreased = () => this.drain.activeDecreased();
+    this.relay.noneActive = () => this.drain.noneActive();
   }
 
   start(startDrained = false): Promise<void> {

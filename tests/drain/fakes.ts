@@ -99,7 +99,7 @@ export class FakeRelay implements DrainableRelay {
   readonly cut: number[] = [];
   /** How often somebody looked at the connections. */
   looks = 0;
-  activeDecreased: () => void = () => {};
+  noneActive: () => void = () => {};
   /** Called before a connection is cut. */
   beforeClose: (id: number) => void = () => {};
   /** Makes the next one fail. */
@@ -186,7 +186,7 @@ export class FakeRelay implements DrainableRelay {
 
   /** A connection ends. */
   finish(id: number): void {
-    if (this.#connections.delete(id)) this.activeDecreased();
+    if (this.#connections.delete(id)) this.noneActive();
   }
 
   /** Every connection ends. */

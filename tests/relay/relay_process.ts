@@ -24,8 +24,11 @@ const relay = await RELAYS[kind]({ host: "127.0.0.1", port: 0 }, {
   idleTimeout: null,
   halfCloseTimeout: 60_000,
   maxConnections: null,
+  threads: 1,
+  keepAlive: null,
+  userTimeout: null,
 }, {
-  activeDecreased() {},
+  noneActive() {},
   opened() {},
   closed() {},
   connectFailed() {
@@ -36,6 +39,10 @@ const relay = await RELAYS[kind]({ host: "127.0.0.1", port: 0 }, {
   full() {
     full++;
   },
+  queueFilling() {},
+  broken(error) {
+    say({ broken: error.message });
+  },
 });
 await relay.open();
 say({ listen: formatAddress(relay.listen) });
@@ -44,7 +51,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   if (line === "hold") await relay.hold();
   if (line === "open") await relay.open();
   if (line === "stop listening") turnedAway = await relay.stopListening();
-  if (line === "shut down") relay.shutDown();
+  if (line === "shut down") await relay.shutDown();
   const { active, queued, counters } = relay;
   const { accepted, closed } = counters;
   say({ active, queued, failures, full, turnedAway, accepted, closed });
@@ -52,7 +59,7 @@ for await (const line of createInterface({ input: process.stdin })) {
 }
 
 // Whoever started it is gone.
-relay.shutDown();
+await relay.shutDown();
 
 function say(what: unknown): void {
   Deno.stdout.writeSync(new TextEncoder().encode(`${JSON.stringify(what)}\n`));

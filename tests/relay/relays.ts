@@ -1,10 +1,9 @@
-import type { ListenAddress } from "../../lib/address.ts";
 import { PortableRelay } from "../../lib/relay/portable/relay.ts";
-import type { Relay, RelayEvents, RelayOptions } from "../../lib/relay/relay.ts";
+import type { ListenAt, Relay, RelayEvents, RelayOptions } from "../../lib/relay/relay.ts";
 
 /** Makes a relay that listens, and holds. */
 export type MakeRelay = (
-  address: ListenAddress,
+  at: ListenAt,
   options: RelayOptions,
   events: RelayEvents,
 ) => Promise<Relay>;

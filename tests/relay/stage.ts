@@ -4,10 +4,11 @@
  * @module
  */
 
-import type { Address, ListenAddress } from "../../lib/address.ts";
+import type { Address } from "../../lib/address.ts";
 import type {
   CloseReason,
   Connection,
+  ListenAt,
   Relay,
   RelayEvents,
   RelayOptions,
@@ -18,16 +19,19 @@ import { eventually } from "./waiting.ts";
 
 /** Remembers all that a relay tells. */
 export class Recorder implements RelayEvents {
-  decreases = 0;
+  /** How often it told that no connection is active any more. */
+  calms = 0;
   readonly openings: Connection[] = [];
   readonly closings: { connection: Connection; reason: CloseReason }[] = [];
   readonly failures: { upstream: string; error: string }[] = [];
   readonly surrenders: { upstream: string; error: string }[] = [];
   readonly releases: number[] = [];
   readonly crowds: number[] = [];
+  readonly queues: { queued: number; most: number }[] = [];
+  readonly breakages: Error[] = [];
 
-  activeDecreased(): void {
-    this.decreases++;
+  noneActive(): void {
+    this.calms++;
   }
   opened(connection: Connection): void {
     this.openings.push(connection);
@@ -47,6 +51,12 @@ export class Recorder implements RelayEvents {
   full(active: number): void {
     this.crowds.push(active);
   }
+  queueFilling(queued: number, most: number): void {
+    this.queues.push({ queued, most });
+  }
+  broken(error: Error): void {
+    this.breakages.push(error);
+  }
 
   /** Why connections were closed, in order. */
   get reasons(): CloseReason[] {
@@ -56,7 +66,7 @@ export class Recorder implements RelayEvents {
 
 /** How a stage differs from the plain one. */
 export interface StageOptions extends Partial<RelayOptions> {
-  readonly listen?: ListenAddress;
+  readonly listen?: ListenAt;
   /** Whether the relay holds at first. */
   readonly holding?: boolean;
 }
@@ -79,6 +89,9 @@ export class Stage implements AsyncDisposable {
       idleTimeout: null,
       halfCloseTimeout: 60_000,
       maxConnections: null,
+      threads: 1,
+      keepAlive: null,
+      userTimeout: null,
       ...settings,
     }, stage.events);
     if (!holding) await stage.relay.open();
@@ -105,7 +118,7 @@ export class Stage implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const client of this.#clients) client[Symbol.dispose]();
-    this.relay.shutDown();
+    await this.relay.shutDown();
     await this.over();
     await this.service[Symbol.asyncDispose]();
   }

@@ -109,7 +109,7 @@ async function attempt(
   signals: readonly AbortSignal[],
 ): Promise<Socket> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const socket = connectSocket({ host, port, allowHalfOpen: true, noDelay: true, keepAlive: true });
+  const socket = connectSocket({ host, port, allowHalfOpen: true, noDelay: true });
   socket.on("error", reject);
   socket.once("connect", resolve);
   try {

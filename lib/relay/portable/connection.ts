@@ -17,6 +17,8 @@ import { type AttemptFailed, connect, type Target } from "./connect.ts";
 /** What a connection needs to know of its relay. */
 export interface ConnectionContext {
   readonly connectTimeout: number | null;
+  /** When silent peers are probed, in milliseconds; `null` is never. */
+  readonly keepAlive: number | null;
   readonly idleTimeout: number | null;
   readonly halfCloseTimeout: number | null;
   readonly target: () => Target;
@@ -118,6 +120,8 @@ export class PortableConnection {
   #join(upstream: Socket): void {
     const { client } = this;
     this.#upstream = upstream;
+    const { keepAlive } = this.#context;
+    if (keepAlive !== null) upstream.setKeepAlive(true, keepAlive);
     this.#openSockets++;
     this.#lastByteAt = performance.now();
     upstream.on("error", () => this.cut("upstream_reset"));

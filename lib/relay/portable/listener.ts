@@ -4,8 +4,9 @@
  * @module
  */
 
-import { createServer, type Server, type Socket } from "node:net";
-import type { Address, ListenAddress } from "../../address.ts";
+import { createServer, type ListenOptions, type Server, type Socket } from "node:net";
+import type { Address } from "../../address.ts";
+import type { ListenAt } from "../relay.ts";
 
 /** What the kernel may queue; it takes less if net.core.somaxconn says so (listen(2)). */
 const BACKLOG = 4096;
@@ -46,17 +47,22 @@ export class Listener {
   #accepts = 0;
 
   /**
+   * @param keepAlive when to probe silent clients, in milliseconds; `null` is never
    * @param accepted gets each client's socket, paused: not a byte has been read
    * @param hasRoom is asked before each; if it says no, call {@linkcode proceed} when there is room
    */
-  constructor(accepted: (client: Socket) => void, hasRoom: () => boolean) {
+  constructor(
+    keepAlive: number | null,
+    accepted: (client: Socket) => void,
+    hasRoom: () => boolean,
+  ) {
     this.#hasRoom = hasRoom;
     this.#server = createServer(
       { allowHalfOpen: true, pauseOnConnect: true, noDelay: true },
       (client) => {
         this.#accepts++;
         // Deno ignores the option of that name.
-        client.setKeepAlive(true);
+        if (keepAlive !== null) client.setKeepAlive(true, keepAlive);
         accepted(client);
       },
     );
@@ -68,11 +74,10 @@ export class Listener {
    * @returns where, with the real port
    * @throws when the address cannot be had
    */
-  async listen({ host, port }: ListenAddress): Promise<Address> {
+  async listen(at: ListenAt): Promise<Address> {
     const listening = Promise.withResolvers<void>();
     this.#server.once("error", listening.reject);
-    const options = { port, backlog: BACKLOG, ...(host !== null && { host }) };
-    this.#server.listen(options, () => {
+    this.#server.listen(listenOptions(at), () => {
       // In the callback: not a turn of the event loop may pass with nobody asking for room.
       this.#askForRoom();
       listening.resolve();
@@ -139,4 +144,10 @@ export class Listener {
       else this.#waiting = true;
     };
   }
+}
+
+function listenOptions(at: ListenAt): ListenOptions & { fd?: number } {
+  if ("descriptor" in at) return { fd: at.descriptor };
+  const { host, port } = at;
+  return { port, backlog: BACKLOG, ...(host !== null && { host }) };
 }

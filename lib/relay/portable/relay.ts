@@ -8,13 +8,14 @@
  */
 
 import type { Socket } from "node:net";
-import { type Address, formatAddress, type ListenAddress } from "../../address.ts";
+import { type Address, formatAddress } from "../../address.ts";
 import { Capacity } from "../descriptors.ts";
 import {
   CLOSE_REASONS,
   type CloseReason,
   type Connection,
   type Counters,
+  type ListenAt,
   type Relay,
   type RelayEvents,
   type RelayOptions,
@@ -61,6 +62,7 @@ export class PortableRelay implements Relay {
   #listening = true;
   readonly #round: number;
   #nextRound: ReturnType<typeof setTimeout> | undefined;
+  #idleSince = performance.now();
   #accepted = 0;
   #lastId = 0;
   #connectFailures = 0;
@@ -75,11 +77,13 @@ export class PortableRelay implements Relay {
     const shortest = Math.min(idleTimeout ?? Infinity, halfCloseTimeout ?? Infinity);
     this.#round = Math.min(ROUND, 10 + shortest / 8);
     this.#listener = new Listener(
+      options.keepAlive,
       (client) => this.#welcome(client),
       () => this.#hasRoom(),
     );
     this.#context = {
       connectTimeout: options.connectTimeout,
+      keepAlive: options.keepAlive,
       idleTimeout: options.idleTimeout,
       halfCloseTimeout: options.halfCloseTimeout,
       target: () => this.#target,
@@ -99,12 +103,12 @@ export class PortableRelay implements Relay {
    * @throws when the address cannot be had
    */
   static async listen(
-    address: ListenAddress,
+    at: ListenAt,
     options: RelayOptions,
     events: RelayEvents,
   ): Promise<PortableRelay> {
     const relay = new PortableRelay(options, events);
-    relay.#listen = await relay.#listener.listen(address);
+    relay.#listen = await relay.#listener.listen(at);
     relay.#planRound();
     return relay;
   }
@@ -117,8 +121,16 @@ export class PortableRelay implements Relay {
     return this.#target.address;
   }
 
+  get maxConnections(): number | null {
+    return Number.isFinite(this.#maxConnections) ? this.#maxConnections : null;
+  }
+
   get active(): number {
     return this.#connections.size;
+  }
+
+  get idleFor(): number {
+    return this.active > 0 ? 0 : performance.now() - this.#idleSince;
   }
 
   get queued(): number {
@@ -174,11 +186,12 @@ export class PortableRelay implements Relay {
     return this.#turnedAway ?? 0;
   }
 
-  shutDown(): void {
+  shutDown(): Promise<void> {
     this.#holding = true;
     this.#turnedAway = this.#resetHeld();
     this.#close();
     for (const connection of this.#connections.values()) connection.cut("stopped");
+    return Promise.resolve();
   }
 
   #welcome(client: Socket): void {
@@ -208,7 +221,7 @@ export class PortableRelay implements Relay {
     const connection = new PortableConnection(++this.#lastId, client, since, this.#context);
     this.#connections.set(connection.id, connection);
     if (this.active === 1) this.#planRound();
-    this.#events.opened(connection.snapshot());
+    this.#events.opened?.(connection.snapshot());
     void connection.serve();
   }
 
@@ -226,9 +239,12 @@ export class PortableRelay implements Relay {
     this.#closed[reason]++;
     const last = connection.snapshot();
     this.#connections.delete(connection.id);
-    this.#events.closed(last, reason);
+    this.#events.closed?.(last, reason);
     if (reason === "upstream_unreachable") this.#events.gaveUp(last.upstream, this.#lastError);
-    this.#events.activeDecreased();
+    if (this.active === 0) {
+      this.#idleSince = performance.now();
+      this.#events.noneActive();
+    }
     // Not at once: it would be told again with each connection that comes and goes.
     const most = Math.min(this.#maxConnections, this.#capacity.connections);
     if (this.active < 3 / 4 * most) this.#full = false;

@@ -98,14 +98,14 @@ export function testStopping(kind: Kind): void {
     await stage.relay.hold();
     const held = await stage.client();
     if (stage.relay.queued !== null) await eventually(() => stage.relay.queued === 1);
-    stage.relay.shutDown();
+    await stage.relay.shutDown();
     const endings = pairs.flatMap(({ client, server }) => [client.ending, server.ending]);
     assert.deepEqual(new Set(await Promise.all([held.ending, ...endings])), new Set(["reset"]));
     await stage.over();
     assert.deepEqual(stage.events.reasons, ["stopped", "stopped"]);
     await assert.rejects(Peer.connect(stage.relay.listen), { code: "ECONNREFUSED" });
     // Once more does no harm.
-    stage.relay.shutDown();
+    await stage.relay.shutDown();
     await pause(0);
   });
 }
