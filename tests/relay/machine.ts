@@ -18,3 +18,8 @@ function canUnshare(): boolean {
     return false;
   }
 }
+
+/** Words before a command that take root's right to go beyond hard limits, where there is root. */
+export function unprivileged(): string[] {
+  return Deno.uid() === 0 ? ["setpriv", "--bounding-set=-sys_resource"] : [];
+}

@@ -11,6 +11,11 @@ export type MakeRelay = (
 /** Every relay there is, by its kind. */
 export const RELAYS = {
   portable: PortableRelay.listen,
+  // Only where it is wanted: importing it needs Linux.
+  epoll: async (at, options, events) => {
+    const { EpollRelay } = await import("../../lib/relay/epoll/relay.ts");
+    return await EpollRelay.listen(at, options, events);
+  },
 } satisfies Partial<Record<Relay["kind"], MakeRelay>>;
 
 /** The kind of a relay that can be made. */

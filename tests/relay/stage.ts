@@ -111,9 +111,13 @@ export class Stage implements AsyncDisposable {
     return { client, server: await this.service.next() };
   }
 
-  /** Waits until no connection is active. */
+  /** Waits until no connection is active, and the end of each has been told. */
   over(): Promise<void> {
-    return eventually(() => this.relay.active === 0, "no active connection");
+    return eventually(() => {
+      const { active, counters } = this.relay;
+      const closed = Object.values(counters.closed).reduce((sum, count) => sum + count, 0);
+      return active === 0 && this.events.closings.length === closed;
+    }, "no active connection");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -79,7 +79,8 @@ export function testCutting(kind: Kind): void {
     }
     assert.equal(stage.relay.active, 2);
     assert.equal(await client.ending, "reset");
-    await eventually(() => stage.relay.active === 1);
+    await eventually(() => stage.events.closings.length === 1);
+    assert.equal(stage.relay.active, 1);
     assert.deepEqual(stage.events.reasons, ["half_close_timeout"]);
     await assert.rejects(async () => {
       for (;;) await server.send("anyone there?");

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { LINUX } from "../machine.ts";
+import { LINUX, unprivileged } from "../machine.ts";
 import { echo, Peer } from "../peer.ts";
 import { RelayInProcess } from "../relay_in_process.ts";
 import type { Kind } from "../relays.ts";
@@ -140,7 +140,7 @@ export function testLimits(kind: Kind): void {
   });
 }
 
-/** Words before a command that give it so many descriptors. */
+/** Words before a command that give it so many descriptors, and no right to raise that. */
 function limited(descriptors: number): string[] {
-  return ["sh", "-c", `ulimit -n ${descriptors} && exec "$@"`, "sh"];
+  return ["sh", "-c", `ulimit -n ${descriptors} && exec "$@"`, "sh", ...unprivileged()];
 }

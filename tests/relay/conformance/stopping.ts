@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { LINUX } from "../machine.ts";
+import { LINUX, unprivileged } from "../machine.ts";
 import { echo, Peer } from "../peer.ts";
 import { type Numbers, RelayInProcess } from "../relay_in_process.ts";
 import type { Kind } from "../relays.ts";
@@ -58,7 +58,7 @@ export function testStopping(kind: Kind): void {
       fn: async () => {
         await using service = await echo();
         // More clients than it has room for.
-        const through = ["sh", "-c", 'ulimit -n 300 && exec "$@"', "sh"];
+        const through = ["sh", "-c", 'ulimit -n 300 && exec "$@"', "sh", ...unprivileged()];
         await using relay = await RelayInProcess.start(kind, service.address, through);
         const clients: Peer[] = [];
         if (holding) await relay.ask("hold");

@@ -1,0 +1,37 @@
+import { checked } from "./errno.ts";
+import { libc } from "./libc.ts";
+
+const IPPROTO_TCP = 6;
+const TCP_INFO = 11;
+
+/**
+ * Of struct tcp_info (linux/tcp.h) the first 32 bytes: eight small fields, then 32-bit words. For a
+ * listening socket the kernel puts the length of its queue into `tcpi_unacked`, and its limit into
+ * `tcpi_sacked` (tcp_get_info in net/ipv4/tcp.c).
+ */
+export const OFFSET = { unacked: 24, sacked: 28 } as const;
+
+const info = new Uint8Array(32);
+const view = new DataView(info.buffer);
+const length = new Uint8Array(new Uint32Array([info.length]).buffer);
+
+/** The queue of a listening socket. */
+export interface Queue {
+  /** How many connections wait to be accepted. */
+  readonly length: number;
+  /** How many may. */
+  readonly limit: number;
+}
+
+/**
+ * The queue of a listening socket.
+ *
+ * @throws {SystemError} when it is no TCP socket
+ */
+export function queueOf(descriptor: number): Queue {
+  checked("getsockopt", libc.getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, info, length));
+  return {
+    length: view.getUint32(OFFSET.unacked, true),
+    limit: view.getUint32(OFFSET.sacked, true),
+  };
+}

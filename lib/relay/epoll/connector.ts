@@ -1,0 +1,198 @@
+/**
+ * Connects to the service, again and again for as long as the client may be kept waiting.
+ *
+ * @module
+ */
+
+import { ECONNREFUSED, EINPROGRESS, errno, ETIMEDOUT } from "../../linux/errno.ts";
+import { libc } from "../../linux/libc.ts";
+import { clientPorts } from "../../linux/ports.ts";
+import {
+  closeWithReset,
+  familyOf,
+  isConnectedToItself,
+  newSocket,
+  pendingError,
+} from "../../linux/socket.ts";
+import { portOf } from "../../linux/socket_address.ts";
+import type { Connection } from "./connection.ts";
+import type { Target } from "./target.ts";
+
+/** The first pause before another round, in milliseconds; each is twice the one before. */
+const FIRST_PAUSE = 20;
+/** The longest pause, in milliseconds: how late a service that has just come up may be noticed. */
+const LONGEST_PAUSE = 250;
+/** How long an address may keep those after it waiting, in milliseconds. */
+const LONGEST_TURN = 3000;
+
+/** For a service that has no address right now. */
+export const NO_ADDRESS = 0;
+
+/** What an attempt to connect has come to so far. */
+export interface Attempt {
+  /** Until when to try, on the clock. */
+  readonly deadline: number;
+  /** The pause before the next round over all addresses, in milliseconds. */
+  pause: number;
+  /** Which address comes first in this round, and how many have been tried. */
+  first: number;
+  tried: number;
+  /** The number of the last error. */
+  error: number;
+}
+
+/** What a connector needs of its thread. */
+export interface ConnectorContext {
+  /** The time of this turn of the loop. */
+  readonly time: number;
+  /** Waits for events of the service's socket, which is not connected yet. */
+  watchUpstream(connection: Connection): void;
+  /** Calls {@linkcode Connector.due} for the connection then. */
+  setTimer(connection: Connection, time: number): void;
+  /** All addresses have been tried, in vain. */
+  roundFailed(error: number): void;
+  /** The time of a connection is over. */
+  gaveUp(connection: Connection, error: number): void;
+}
+
+/** Connects the connections of a thread. */
+export class Connector {
+  readonly #context: ConnectorContext;
+  readonly #timeout: number;
+  readonly #clientPorts = clientPorts();
+  #target: Target;
+  /** Which of the addresses is tried first: the one that answered last. */
+  #first = 0;
+
+  /** @param timeout how long a client waits, in milliseconds; `Infinity` is no limit */
+  constructor(context: ConnectorContext, target: Target, timeout: number) {
+    this.#context = context;
+    this.#target = target;
+    this.#timeout = timeout;
+  }
+
+  /** Starts to connect a connection. */
+  start(connection: Connection): void {
+    const { time } = this.#context;
+    connection.attempt = {
+      deadline: time + this.#timeout,
+      pause: FIRST_PAUSE,
+      first: 0,
+      tried: 0,
+      error: NO_ADDRESS,
+    };
+    this.#startRound(connection, connection.attempt);
+  }
+
+  /** Goes on with a target that has changed; those who try to connect follow. */
+  retarget(target: Target, connections: Iterable<Connection>): void {
+    const before = this.#target;
+    const isAnother = target.generation !== before.generation;
+    this.#target = target;
+    this.#first = 0;
+    for (const connection of connections) {
+      const { attempt } = connection;
+      if (attempt === null) continue;
+      if (isAnother) {
+        this.abandon(connection);
+        attempt.pause = FIRST_PAUSE;
+        this.#startRound(connection, attempt);
+      } else if (connection.upstream === -1 && !before.lookedUp) {
+        this.#startRound(connection, attempt);
+      }
+    }
+  }
+
+  /**
+   * Something happened to the service's socket.
+   *
+   * @param failed whether the system says that it failed
+   * @returns whether it is connected now
+   */
+  answered(connection: Connection, attempt: Attempt, failed: boolean): boolean {
+    const { upstream } = connection;
+    if (failed) {
+      this.#failed(connection, attempt, pendingError(upstream) || ECONNREFUSED);
+      return false;
+    }
+    const port = portOf(this.addressOf(attempt));
+    const { first, last } = this.#clientPorts;
+    if (port >= first && port <= last && isConnectedToItself(upstream)) {
+      this.#failed(connection, attempt, ECONNREFUSED);
+      return false;
+    }
+    this.#first = this.#indexOf(attempt);
+    return true;
+  }
+
+  /** The timer of a connection has run out. */
+  due(connection: Connection, attempt: Attempt): void {
+    if (connection.upstream !== -1) this.#failed(connection, attempt, ETIMEDOUT);
+    else if (this.#context.time < attempt.deadline) this.#startRound(connection, attempt);
+    else this.#context.gaveUp(connection, attempt.error);
+  }
+
+  /** Drops the service's socket of a connection that is not connected. */
+  abandon(connection: Connection): void {
+    if (connection.upstream === -1) return;
+    // Not closed in peace: nobody should take that for a client.
+    closeWithReset(connection.upstream);
+    connection.upstream = -1;
+  }
+
+  /** The address that is being tried, as the kernel has it. */
+  addressOf(attempt: Attempt): Uint8Array<ArrayBuffer> {
+    return this.#target.addresses[this.#indexOf(attempt)] as Uint8Array<ArrayBuffer>;
+  }
+
+  #indexOf(attempt: Attempt): number {
+    return (attempt.first + attempt.tried) % this.#target.addresses.length;
+  }
+
+  #startRound(connection: Connection, attempt: Attempt): void {
+    attempt.first = this.#first;
+    attempt.tried = 0;
+    if (this.#target.lookedUp) this.#tryNext(connection, attempt);
+    else this.#context.setTimer(connection, attempt.deadline);
+  }
+
+  #failed(connection: Connection, attempt: Attempt, error: number): void {
+    this.abandon(connection);
+    attempt.error = error;
+    attempt.tried++;
+    this.#tryNext(connection, attempt);
+  }
+
+  #tryNext(connection: Connection, attempt: Attempt): void {
+    const { length } = this.#target.addresses;
+    for (; attempt.tried < length; attempt.tried++) {
+      const left = attempt.deadline - this.#context.time;
+      if (left <= 0) break;
+      attempt.error = this.#try(connection, this.addressOf(attempt));
+      if (attempt.error !== 0) continue;
+      // A host that swallows packets must leave time for those after it.
+      const others = length - attempt.tried - 1;
+      const turn = others === 0 ? left : Math.min(left / (others + 1), LONGEST_TURN);
+      return this.#context.setTimer(connection, this.#context.time + turn);
+    }
+    if (length === 0) attempt.error = NO_ADDRESS;
+    this.#context.roundFailed(attempt.error);
+    const next = this.#context.time + attempt.pause;
+    attempt.pause = Math.min(2 * attempt.pause, LONGEST_PAUSE);
+    this.#context.setTimer(connection, Math.min(next, attempt.deadline));
+  }
+
+  /** @returns 0 when an answer can be expected, or the number of an error */
+  #try(connection: Connection, address: Uint8Array<ArrayBuffer>): number {
+    const descriptor = newSocket(familyOf(address));
+    if (descriptor < 0) return errno();
+    if (libc.connect(descriptor, address, address.length) !== 0 && errno() !== EINPROGRESS) {
+      const error = errno();
+      libc.close(descriptor);
+      return error;
+    }
+    connection.upstream = descriptor;
+    this.#context.watchUpstream(connection);
+    return 0;
+  }
+}

@@ -1,0 +1,222 @@
+/**
+ * One direction of a connection: bytes from one socket to the other.
+ *
+ * Small messages are received into a buffer that all directions of a thread share, and sent on from
+ * there. A direction that fills the buffer is spliced through a pipe from then on, without a copy,
+ * until what comes is small again. Only what the other side does not take at once is kept: bounded
+ * by the buffer's size, or by the pipe's. Nothing more is read before that is gone.
+ *
+ * @module
+ */
+
+import { EAGAIN, EINTR, errno } from "../../linux/errno.ts";
+import { libc } from "../../linux/libc.ts";
+import { type Pipe, SPLICE_F_MOVE, SPLICE_F_NONBLOCK } from "../../linux/pipe.ts";
+import { MSG_NOSIGNAL, sendAtOnce } from "../../linux/socket.ts";
+import type { Connection } from "./connection.ts";
+import type { Pipes } from "./pipes.ts";
+
+/** The size of the shared buffer, and so of what is kept for a slow reader, in bytes. */
+const BUFFER = 16 * 1024;
+
+/** What a direction may move before the others have their turn, in bytes. */
+const TURN = 1024 * 1024;
+
+/** A splice of less is small, in bytes; after so many in a row it is received and sent again. */
+const SMALL = 8 * 1024;
+const SMALL_IN_A_ROW = 8;
+
+const SPLICE_FLAGS = SPLICE_F_MOVE | SPLICE_F_NONBLOCK;
+
+/** What {@linkcode Direction.carry} came to: nothing more can be done until an event comes. */
+export const WAITS = 0;
+/** There is more to do, but it is the turn of others. */
+export const MORE = 1;
+/** The end has come, and everything before it has been passed on. */
+export const ENDED = 2;
+/** The socket it reads from is broken. */
+export const SOURCE_FAILED = 3;
+/** The socket it writes to is broken. */
+export const SINK_FAILED = 4;
+
+/** For the steps: instead of a number of bytes. */
+const NOTHING = -1;
+const BROKEN_SOURCE = -2;
+const BROKEN_SINK = -3;
+
+const buffer = new Uint8Array(BUFFER);
+
+/** One direction. */
+export class Direction {
+  source = -1;
+  sink = -1;
+  /** Whether there may be something to read. */
+  readable = false;
+  /** Whether the end may be near (or urgent data): then a short read proves nothing. */
+  thorough = false;
+  /** Whether the sink took less than it was given. */
+  blocked = false;
+  /** Whether the end was read. */
+  ended = false;
+  /** Whether the end was read and everything before it has been passed on. */
+  done = false;
+  /** Bytes read since somebody set it to 0. */
+  bytes = 0;
+  /** Whether bytes were written since somebody set it to `false`. */
+  hasMoved = false;
+  /** Whether it is still to be carried on, since its last turn was over. */
+  isPostponed = false;
+  #kept: Uint8Array | null = null;
+  #pipe: Pipe | null = null;
+  #piped = 0;
+  #bulk = false;
+  #small = 0;
+  /** Whether the sink would keep a second small piece back until the first has arrived. */
+  #delays = false;
+  #isFirst = true;
+
+  /** @param connection whose direction it is */
+  constructor(readonly connection: Connection) {}
+
+  /** Starts anew. @param delays whether the sink does not send small pieces at once yet */
+  begin(source: number, sink: number, delays: boolean): void {
+    this.source = source;
+    this.sink = sink;
+    this.#delays = delays;
+    this.#isFirst = true;
+    this.readable =
+      this.thorough =
+      this.blocked =
+      this.ended =
+      this.done =
+      this.#bulk =
+        false;
+    this.isPostponed = this.hasMoved = false;
+    this.bytes = this.#small = this.#piped = 0;
+    this.#kept = null;
+  }
+
+  /** Drops what is kept. */
+  drop(pipes: Pipes): void {
+    this.#kept = null;
+    if (this.#pipe !== null) pipes.discard(this.#pipe);
+    this.#pipe = null;
+  }
+
+  /** Moves what can be moved. */
+  carry(pipes: Pipes): number {
+    if (this.blocked) {
+      const flushed = this.#pipe === null ? this.#sendKept() : this.#flush(this.#pipe);
+      if (flushed !== 0) return flushed === BROKEN_SINK ? SINK_FAILED : WAITS;
+      this.blocked = false;
+    }
+    let left = TURN;
+    while (this.readable) {
+      if (this.#bulk && this.#pipe === null) this.#pipe = pipes.take();
+      const count = this.#pipe === null ? this.#copy() : this.#splice(this.#pipe);
+      if (count > 0) {
+        this.bytes += count;
+        if (this.blocked) return WAITS;
+        left -= count;
+        if (left <= 0) break;
+      } else if (count === 0) {
+        this.ended = true;
+        this.readable = false;
+      } else if (count !== NOTHING) {
+        return count === BROKEN_SINK ? SINK_FAILED : SOURCE_FAILED;
+      }
+    }
+    if (this.#pipe !== null) {
+      pipes.giveBack(this.#pipe);
+      this.#pipe = null;
+    }
+    if (this.ended) {
+      this.done = true;
+      return ENDED;
+    }
+    return this.readable ? MORE : WAITS;
+  }
+
+  /** @returns how many bytes were read, 0 at the end, or one of the constants */
+  #copy(): number {
+    const count = libc.recv(this.source, buffer, BUFFER, 0);
+    if (count <= 0) return count === 0 ? 0 : this.#readFailed();
+    if (count < BUFFER) this.readable = this.thorough;
+    else this.#bulk = true;
+    if (this.#delays) this.#sendAtOnce();
+    let sent = libc.send(this.sink, buffer, count, MSG_NOSIGNAL);
+    this.hasMoved = true;
+    if (sent === count) return count;
+    if (sent < 0) {
+      if (!isForNow()) return BROKEN_SINK;
+      sent = 0;
+    }
+    this.#kept = buffer.slice(sent, count);
+    // Only a refusal makes the system tell when there is room again.
+    const flushed = this.#sendKept();
+    if (flushed === BROKEN_SINK) return BROKEN_SINK;
+    this.blocked = flushed === NOTHING;
+    return count;
+  }
+
+  #splice(pipe: Pipe): number {
+    const count = libc.splice(this.source, null, pipe.writer, null, pipe.size, SPLICE_FLAGS);
+    if (count <= 0) return count === 0 ? 0 : this.#readFailed();
+    this.#piped = count;
+    if (this.#delays) this.#sendAtOnce();
+    if (count >= SMALL) {
+      this.#small = 0;
+    } else if (++this.#small === SMALL_IN_A_ROW) {
+      this.#bulk = false;
+      this.#small = 0;
+    }
+    const flushed = this.#flush(pipe);
+    if (flushed === BROKEN_SINK) return BROKEN_SINK;
+    this.blocked = flushed === NOTHING;
+    return count;
+  }
+
+  /** Nothing delays the first piece, and many a connection has no second one. */
+  #sendAtOnce(): void {
+    if (this.#isFirst) {
+      this.#isFirst = false;
+    } else {
+      this.#delays = false;
+      sendAtOnce(this.sink);
+    }
+  }
+
+  #readFailed(): number {
+    if (!isForNow()) return BROKEN_SOURCE;
+    this.readable = false;
+    return NOTHING;
+  }
+
+  /** @returns 0 when the pipe is empty, or one of the constants */
+  #flush(pipe: Pipe): number {
+    while (this.#piped > 0) {
+      const count = libc.splice(pipe.reader, null, this.sink, null, this.#piped, SPLICE_FLAGS);
+      if (count < 0) return isForNow() ? NOTHING : BROKEN_SINK;
+      this.#piped -= count;
+      this.hasMoved = true;
+    }
+    return 0;
+  }
+
+  /** @returns 0 when nothing is kept any more, or one of the constants */
+  #sendKept(): number {
+    while (this.#kept !== null) {
+      const count = libc.send(this.sink, this.#kept, this.#kept.length, MSG_NOSIGNAL);
+      if (count < 0) return isForNow() ? NOTHING : BROKEN_SINK;
+      this.hasMoved = true;
+      this.#kept = count === this.#kept.length ? null : this.#kept.subarray(count);
+    }
+    return 0;
+  }
+}
+
+/** Whether a call failed only because it would have had to wait. */
+function isForNow(): boolean {
+  const error = errno();
+  return error === EAGAIN || error === EINTR;
+}

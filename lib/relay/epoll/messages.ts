@@ -1,0 +1,57 @@
+/**
+ * What the main thread and the threads that carry bytes tell each other in messages: little, for
+ * each costs as much as serving a connection. What is asked for often is in shared memory.
+ *
+ * @module
+ */
+
+import type { CloseReason, Connection } from "../relay.ts";
+
+/** What a thread is given at its start. Durations are in milliseconds, `Infinity` is no limit. */
+export interface Assignment {
+  /** Which of the threads it is, from 0, and how many there are. */
+  readonly index: number;
+  readonly threads: number;
+  /** Descriptors: the listening socket, and the event counter of each thread. */
+  readonly listener: number;
+  readonly wakers: readonly number[];
+  readonly shared: SharedArrayBuffer;
+  readonly table: SharedArrayBuffer;
+  readonly target: SharedArrayBuffer;
+  readonly maxConnections: number;
+  readonly maxPipes: number;
+  readonly connectTimeout: number;
+  readonly idleTimeout: number;
+  readonly halfCloseTimeout: number;
+  readonly keepAlive: number | null;
+  readonly userTimeout: number | null;
+  /** Whether to tell of each connection. */
+  readonly tellEach: boolean;
+}
+
+/** Attempts to connect that failed in the same way. */
+export interface Failures {
+  /** The number of the error; 0 if there was no answer, or no address. */
+  readonly error: number;
+  count: number;
+}
+
+/** What a thread tells, of one turn of its loop. Everything is optional. */
+export interface Report {
+  /** It is ready to do something. */
+  ready?: boolean;
+  /** It has done all that was asked for up to this number. */
+  done?: number;
+  noneActive?: boolean;
+  opened?: Connection[];
+  closed?: { connection: Connection; reason: CloseReason }[];
+  failures?: Failures[];
+  /** Clients reset because the service could not be reached, by the last error. */
+  gaveUp?: Failures[];
+  /** How long clients were held who are served now, in milliseconds. */
+  released?: number[];
+  full?: number;
+  queueFilling?: { queued: number; most: number };
+  /** It has ended. */
+  ended?: boolean;
+}

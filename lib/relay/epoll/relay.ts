@@ -1,0 +1,361 @@
+/**
+ * The relay for Linux: threads that carry bytes with epoll(7) and splice(2), controlled from here.
+ *
+ * The kernel queues those who are held. What the threads are to do stands in shared memory; an event
+ * counter wakes them, and each says when it has done that.
+ *
+ * @module
+ */
+
+import { lookup } from "node:dns/promises";
+import type { Address } from "../../address.ts";
+import { now } from "../../linux/clock.ts";
+import {
+  describeError,
+  EADDRNOTAVAIL,
+  EAFNOSUPPORT,
+  ETIMEDOUT,
+  SystemError,
+} from "../../linux/errno.ts";
+import { makeEventCounter, raise } from "../../linux/event_counter.ts";
+import { libc } from "../../linux/libc.ts";
+import {
+  closeWithReset,
+  isListening,
+  listen,
+  localAddress,
+  sendAtOnce,
+  watchPeer,
+} from "../../linux/socket.ts";
+import { queueOf } from "../../linux/tcp_info.ts";
+import {
+  CLOSE_REASONS,
+  type CloseReason,
+  type Connection,
+  type Counters,
+  type ListenAt,
+  type Relay,
+  type RelayEvents,
+  type RelayOptions,
+  type Released,
+} from "../relay.ts";
+import { capacity } from "./capacity.ts";
+import { NO_ADDRESS } from "./connector.ts";
+import type { Assignment, Failures, Report } from "./messages.ts";
+import { CLOSING, CONTROL, ENDING, HOLDING, OPEN, SharedMemory, Table } from "./shared.ts";
+import { Upstream } from "./upstream.ts";
+
+/** What the kernel may queue; it takes less if net.core.somaxconn says so (listen(2)). */
+const BACKLOG = 4096;
+
+/** How long a thread may take to do what it is asked for, in milliseconds; twice, to be sure. */
+const PATIENCE = 5000;
+
+/** A thread, as the main thread knows it. */
+interface ThreadHandle {
+  readonly worker: Worker;
+  readonly waker: number;
+  readonly table: Table;
+  readonly ready: PromiseWithResolvers<void>;
+  readonly ended: PromiseWithResolvers<void>;
+  /** The last command that it has done. */
+  done: number;
+}
+
+/** A relay on epoll. */
+export class EpollRelay implements Relay {
+  readonly kind = "epoll";
+  readonly threads: number;
+  readonly listen: Address;
+  readonly maxConnections: number;
+  readonly #events: RelayEvents;
+  readonly #listener: number;
+  readonly #shared = new SharedMemory();
+  readonly #upstream: Upstream;
+  readonly #threads: ThreadHandle[] = [];
+  #isListening = true;
+  #isOver = false;
+  #changed = Promise.withResolvers<void>();
+
+  private constructor(listener: number, options: RelayOptions, events: RelayEvents) {
+    this.#listener = listener;
+    this.#events = events;
+    this.listen = localAddress(listener);
+    this.threads = options.threads;
+    const { connections, pipes } = capacity(options.maxConnections, options.threads);
+    this.maxConnections = connections;
+    this.#shared.idleSince = now();
+    // What is accepted inherits these.
+    sendAtOnce(listener);
+    watchPeer(listener, options);
+    this.#upstream = new Upstream(options.upstream, () => this.#wake());
+    for (let index = 0; index < options.threads; index++) this.#threads.push(this.#makeThread());
+    for (const [index, { worker, table }] of this.#threads.entries()) {
+      const assignment: Assignment = {
+        index,
+        threads: options.threads,
+        listener,
+        wakers: this.#threads.map(({ waker }) => waker),
+        shared: this.#shared.buffer,
+        table: table.buffer,
+        target: this.#upstream.memory.buffer,
+        maxConnections: connections,
+        maxPipes: pipes,
+        connectTimeout: options.connectTimeout ?? Infinity,
+        idleTimeout: options.idleTimeout ?? Infinity,
+        halfCloseTimeout: options.halfCloseTimeout ?? Infinity,
+        keepAlive: options.keepAlive,
+        userTimeout: options.userTimeout,
+        tellEach: events.opened !== undefined || events.closed !== undefined,
+      };
+      worker.postMessage(assignment);
+    }
+  }
+
+  /**
+   * Starts to listen; nobody is served until {@linkcode open}.
+   *
+   * @throws {SystemError} when the address cannot be had
+   */
+  static async listen(
+    at: ListenAt,
+    options: RelayOptions,
+    events: RelayEvents,
+  ): Promise<EpollRelay> {
+    const listener = "descriptor" in at ? inherited(at.descriptor) : await listenAt(at);
+    const relay = new EpollRelay(listener, options, events);
+    await Promise.all(relay.#threads.map(({ ready }) => ready.promise));
+    return relay;
+  }
+
+  get upstream(): Address {
+    return this.#upstream.address;
+  }
+
+  get active(): number {
+    return Atomics.load(this.#shared.control, CONTROL.active);
+  }
+
+  get idleFor(): number {
+    return this.active > 0 ? 0 : now() - this.#shared.idleSince;
+  }
+
+  get queued(): number {
+    const waiting = Atomics.load(this.#shared.control, CONTROL.waiting);
+    return waiting + (this.#isListening ? queueOf(this.#listener).length : 0);
+  }
+
+  get counters(): Counters {
+    const all = this.#threads.map(({ table }) => table.counters);
+    const sum = (number: (counters: Counters) => number) =>
+      all.reduce((total, counters) => total + number(counters), 0);
+    return {
+      accepted: sum(({ accepted }) => accepted),
+      bytesUp: sum(({ bytesUp }) => bytesUp),
+      bytesDown: sum(({ bytesDown }) => bytesDown),
+      connectFailures: sum(({ connectFailures }) => connectFailures),
+      closed: Object.fromEntries(
+        CLOSE_REASONS.map((reason) => [reason, sum(({ closed }) => closed[reason])]),
+      ) as Counters["closed"],
+    };
+  }
+
+  async hold(): Promise<void> {
+    if (this.#isListening) await this.#command(HOLDING);
+  }
+
+  async open(): Promise<Released> {
+    const { control } = this.#shared;
+    if (!this.#isListening || Atomics.load(control, CONTROL.mode) === OPEN) {
+      return { held: 0, longest: 0 };
+    }
+    this.#upstream.lookUp();
+    const held = this.queued;
+    const first = held > 0 ? this.#shared.arrival(0) : null;
+    Atomics.store(control, CONTROL.released, 0);
+    Atomics.store(control, CONTROL.held, held);
+    await this.#command(OPEN);
+    return { held, longest: first === null ? 0 : now() - first };
+  }
+
+  retarget(upstream: Address): void {
+    this.#upstream.address = upstream;
+  }
+
+  connections(): Connection[] {
+    const time = now();
+    const connections: Connection[] = [];
+    for (const { table } of this.#threads) {
+      for (let row = 0; row < table.height; row++) {
+        const connection = table.snapshot(row, time, this.#upstream.name);
+        if (connection !== null) connections.push(connection);
+      }
+    }
+    return connections.sort((one, other) => other.age - one.age || one.id - other.id);
+  }
+
+  close(id: number, reason: CloseReason): boolean {
+    const index = CLOSE_REASONS.indexOf(reason);
+    if (!this.#threads.some(({ table }) => table.wishCut(id, index))) return false;
+    Atomics.add(this.#shared.control, CONTROL.cuts, 1);
+    this.#wake();
+    return true;
+  }
+
+  async stopListening(): Promise<number> {
+    if (!this.#isListening) return 0;
+    const isHolding = Atomics.load(this.#shared.control, CONTROL.mode) === HOLDING;
+    if (!isHolding) await this.#command(CLOSING);
+    const reset = isHolding ? this.queued : 0;
+    this.#closeListener();
+    return reset;
+  }
+
+  async shutDown(): Promise<void> {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#order(ENDING);
+    await Promise.all(this.#threads.map((thread) => thread.ended.promise));
+    this.#closeListener();
+    for (const { worker, waker } of this.#threads) {
+      worker.terminate();
+      libc.close(waker);
+    }
+  }
+
+  #makeThread(): ThreadHandle {
+    const thread: ThreadHandle = {
+      worker: new Worker(import.meta.resolve("./worker.ts"), { type: "module" }),
+      waker: makeEventCounter(),
+      table: Table.make(this.maxConnections),
+      ready: Promise.withResolvers(),
+      ended: Promise.withResolvers(),
+      done: 0,
+    };
+    thread.worker.onmessage = ({ data }: MessageEvent<Report>) => this.#heard(thread, data);
+    thread.worker.onerror = (event) => {
+      event.preventDefault();
+      this.#break(thread, new Error(`a thread died: ${event.message}`));
+    };
+    return thread;
+  }
+
+  /** Tells the threads what to do. @returns the number of the command */
+  #order(mode: number): number {
+    const { control } = this.#shared;
+    Atomics.store(control, CONTROL.mode, mode);
+    const command = Atomics.add(control, CONTROL.command, 1) + 1;
+    this.#wake();
+    return command;
+  }
+
+  /** Tells the threads what to do, and waits until all have done it. */
+  async #command(mode: number): Promise<void> {
+    if (this.#isOver) return;
+    const command = this.#order(mode);
+    let timer = setTimeout(() => {
+      // If the whole process was stopped, they have had no time at all yet.
+      timer = setTimeout(() => {
+        const late = this.#threads.find(({ done }) => done < command);
+        if (late !== undefined) this.#break(late, new Error("a thread does not answer"));
+      }, PATIENCE);
+    }, PATIENCE);
+    while (!this.#isOver && this.#threads.some(({ done }) => done < command)) {
+      await this.#changed.promise;
+    }
+    clearTimeout(timer);
+  }
+
+  #wake(): void {
+    for (const { waker } of this.#threads) raise(waker);
+  }
+
+  #heard(thread: ThreadHandle, report: Report): void {
+    const events = this.#events;
+    const { name } = this.#upstream;
+    if (report.ready) thread.ready.resolve();
+    // What was before comes first: who hears that none is active may want to know how they ended.
+    for (const connection of report.opened ?? []) {
+      events.opened?.({ ...connection, upstream: name });
+    }
+    for (const held of report.released ?? []) events.released(held);
+    for (const failures of report.failures ?? []) {
+      this.#upstream.lookUp();
+      const error = this.#describe(failures);
+      for (let count = 0; count < failures.count; count++) events.connectFailed(name, error);
+    }
+    for (const { connection, reason } of report.closed ?? []) {
+      events.closed?.({ ...connection, upstream: connection.upstream || name }, reason);
+    }
+    for (const failures of report.gaveUp ?? []) {
+      const error = this.#describe(failures);
+      for (let count = 0; count < failures.count; count++) events.gaveUp(name, error);
+    }
+    if (report.full !== undefined) events.full(report.full);
+    if (report.queueFilling) {
+      events.queueFilling(report.queueFilling.queued, report.queueFilling.most);
+    }
+    if (report.done !== undefined) thread.done = report.done;
+    if (report.ended) thread.ended.resolve();
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers();
+    if (report.noneActive) events.noneActive();
+  }
+
+  #describe({ error }: Failures): string {
+    const { host, port } = this.#upstream.address;
+    if (error === ETIMEDOUT) return `no answer from ${host} port ${port}`;
+    if (error !== NO_ADDRESS) return describeError(error);
+    return this.#upstream.error === "" ? `no address for ${host}` : this.#upstream.error;
+  }
+
+  #closeListener(): void {
+    if (!this.#isListening) return;
+    this.#isListening = false;
+    libc.close(this.#listener);
+  }
+
+  /** Resets everything, so that nobody waits for what will never come. */
+  #break(thread: ThreadHandle, error: Error): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#order(ENDING);
+    this.#closeListener();
+    const { table } = thread;
+    for (let row = 0; row < table.height; row++) {
+      if (table.id(row) === 0) continue;
+      const { client, upstream } = table.abandon(row);
+      closeWithReset(client);
+      if (upstream !== -1) closeWithReset(upstream);
+      Atomics.sub(this.#shared.control, CONTROL.active, 1);
+    }
+    thread.ready.reject(error);
+    this.#changed.resolve();
+    this.#events.broken(error);
+  }
+}
+
+/**
+ * Takes a socket that listens already.
+ *
+ * @throws {Error} when it does not
+ */
+function inherited(descriptor: number): number {
+  if (isListening(descriptor)) return descriptor;
+  throw new Error(`descriptor ${descriptor} is no TCP socket that listens`);
+}
+
+async function listenAt({ host, port }: Exclude<ListenAt, { descriptor: number }>) {
+  if (host !== null) {
+    const { address } = await lookup(host);
+    return listen({ host: address, port }, false, BACKLOG);
+  }
+  try {
+    return listen({ host: "::", port }, true, BACKLOG);
+  } catch (error) {
+    // A system without IPv6.
+    const lacking = [EAFNOSUPPORT, EADDRNOTAVAIL];
+    if (!(error instanceof SystemError) || !lacking.includes(error.number)) throw error;
+    return listen({ host: "0.0.0.0", port }, false, BACKLOG);
+  }
+}
