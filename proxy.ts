@@ -10,8 +10,8 @@ if (import.meta.main) {
     const options = parseOptions(Deno.args);
     const stopSignal = stopSignals();
     const proxy = await startProxy(options);
-    await stopSignal();
-    await proxy.stop(stopSignal());
+    const stopped = stopSignal().then(() => proxy.stop(stopSignal()));
+    await Promise.race([stopped, proxy.ended]);
     return 0;
   });
 }

@@ -17,7 +17,7 @@ import {
 import type { Duration } from "./lib/duration.ts";
 import { parseGreeting } from "./lib/protocol/session.ts";
 import { serve } from "./lib/protocol/server.ts";
-import { isSocketActivated } from "./lib/protocol/socket_activation.ts";
+import { isSocketActivated } from "./lib/socket_activation.ts";
 
 const NAME = "hello-world-server";
 

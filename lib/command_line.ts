@@ -5,7 +5,7 @@
  */
 
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
-import { parseDuration } from "./duration.ts";
+import { type Duration, parseDuration } from "./duration.ts";
 import { VERSION } from "./version.ts";
 import { messageOf } from "./message_of.ts";
 
@@ -22,19 +22,30 @@ export class Failure extends Error {
   }
 }
 
-/** A program, or one verb of one, that throws instead of exiting. */
+/** Bad usage of a command, whose help tells more. */
+class UsageError extends CommanderError {
+  constructor(readonly command: string, exitCode: number, { code, message }: CommanderError) {
+    super(exitCode, code, message.replace(/^error: /, "").replaceAll("\n", " "));
+  }
+}
+
+/** A program that throws instead of exiting. */
 export function program(name: string, usageExitCode = 1): Command {
-  return new Command(name)
+  return throwing(new Command(name), name, usageExitCode)
     .version(`${name} ${VERSION}`)
     .helpOption("-h, --help", "show this help")
-    .configureOutput({ outputError: () => {} })
-    .exitOverride((error) => {
-      throw error.exitCode === 0 ? error : new CommanderError(
-        usageExitCode,
-        error.code,
-        error.message.replace(/^error: /, "").replaceAll("\n", " "),
-      );
-    });
+    .configureOutput({ outputError: () => {} });
+}
+
+/**
+ * Makes a command throw instead of exiting.
+ *
+ * @param name the words to call it by: `proxyctl drain`
+ */
+export function throwing(command: Command, name: string, usageExitCode: number): Command {
+  return command.exitOverride((error) => {
+    throw error.exitCode === 0 ? error : new UsageError(name, usageExitCode, error);
+  });
 }
 
 /**
@@ -56,19 +67,21 @@ export function value<T>(parse: (text: string) => T): (text: string) => T {
  * Adds an option that takes a duration, `none` among them.
  *
  * @param byDefault the default as it would be written
+ * @param parse reads it, and throws `RangeError`
  */
 export function durationOption(
   command: Command,
   flags: string,
   about: string,
   byDefault: string,
+  parse: (text: string) => Duration = parseDuration,
 ): Command {
   const option = new Option(flags, about)
-    .argParser(value(parseDuration))
-    .default(parseDuration(byDefault), byDefault);
+    .argParser(value(parse))
+    .default(parse(byDefault), byDefault);
   // To commander `null`, which is what `none` means, is no value, and becomes an empty text.
   return command.addOption(option).on(`option:${option.name()}`, (text: string) => {
-    command.setOptionValue(option.attributeName(), parseDuration(text));
+    command.setOptionValue(option.attributeName(), parse(text));
   });
 }
 
@@ -111,7 +124,8 @@ export function report(name: string, error: unknown): number {
   const message = messageOf(error);
   // Without a verb the whole help has been printed already.
   if (error instanceof CommanderError && error.code === "commander.help") return error.exitCode;
-  const hint = error instanceof CommanderError ? ` (see ${name} --help)` : "";
+  const command = error instanceof UsageError ? error.command : name;
+  const hint = error instanceof CommanderError ? ` (see ${command} --help)` : "";
   writeError(`${name}: ${message}${hint}`);
   return error instanceof CommanderError || error instanceof Failure ? error.exitCode : 1;
 }

@@ -223,6 +223,24 @@ export class Drain {
     if (this.#current?.state === "draining" && this.#relay.active === 0) this.#wake();
   }
 
+  /**
+   * Ends the machine with its process if the proxy is open and nobody needs it.
+   *
+   * @param end is called with the relay holding, so that nobody is served any more who comes after
+   * it has looked; it does not wait for anything, and returns whether it has ended the process's work
+   * @returns what that returned
+   */
+  stopIfUnused(end: () => boolean): Promise<boolean> {
+    return this.#serialize(async () => {
+      if (this.#current !== null || this.#stopped) return false;
+      await this.#relay.hold();
+      const ended = end();
+      if (ended) this.#stopped = true;
+      else await this.#relay.open();
+      return ended;
+    });
+  }
+
   /** Ends the machine with its process: who waits is told, the record stays. */
   stop(): Promise<void> {
     const again = this.#stopped;

@@ -47,6 +47,21 @@ export function parseFiniteDuration(text: string): number {
   return duration;
 }
 
+/**
+ * Makes a parser of durations from the lowest to the highest, both in milliseconds, and of `none`.
+ * It throws `RangeError` as {@linkcode parseDuration}, and for what is out of range.
+ */
+export function durationWithin(lowest: number, highest: number): (text: string) => Duration {
+  return (text) => {
+    const duration = parseDuration(text);
+    if (duration !== null && (duration < lowest || duration > highest)) {
+      const range = `${formatDuration(lowest)} to ${formatDuration(highest)}`;
+      throw new RangeError(`"${text}" is out of range: write ${range}, or none`);
+    }
+    return duration;
+  };
+}
+
 /** Writes a duration the way {@linkcode parseDuration} reads it, exact to the millisecond. */
 export function formatDuration(duration: Duration): string {
   if (duration === null) return "none";

@@ -857,3 +857,33 @@ Deno.test("commands that overlap take effect one after the other", async () => {
   );
   assert.equal(drain.status.owner, "bob");
 });
+
+Deno.test("an open proxy that nobody needs stops; that is found out while it holds", async () => {
+  const { drain, relay } = await openProxy(0);
+  const seen: boolean[] = [];
+  const end = () => seen.push(relay.holding) > 0;
+  assert.equal(await drain.stopIfUnused(end), true);
+  assert.deepEqual(seen, [true]);
+  assert.equal(relay.holding, true);
+  await assert.rejects(drain.drain(request()), { code: "stopping" });
+  assert.equal(await drain.stopIfUnused(end), false, "it has stopped already");
+});
+
+Deno.test("an open proxy that somebody needs after all is opened again, and can be drained", async () => {
+  const { drain, relay } = await openProxy(0);
+  const end = () => {
+    relay.arrive();
+    return false;
+  };
+  assert.equal(await drain.stopIfUnused(end), false);
+  assert.deepEqual([relay.holding, relay.active], [false, 1]);
+  await drain.drain(request());
+  assert.equal(drain.status.state, "draining");
+});
+
+Deno.test("a drained proxy is not asked whether somebody needs it", async () => {
+  const { drain } = await openProxy(0);
+  await drain.drain(request());
+  assert.equal(await drain.stopIfUnused(() => assert.fail()), false);
+  assert.equal(drain.status.state, "drained");
+});

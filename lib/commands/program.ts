@@ -6,7 +6,7 @@
 
 import { type Command, Option } from "commander";
 import { type Address, parseAddress } from "../address.ts";
-import { durationOption, program, value, wholeNumber } from "../command_line.ts";
+import { durationOption, program, throwing, value, wholeNumber } from "../command_line.ts";
 import type { ControlClient } from "../control/client.ts";
 import { EXIT } from "../control/exit_codes.ts";
 import { parseFiniteDuration } from "../duration.ts";
@@ -53,9 +53,10 @@ export async function runProxyctl(args: readonly string[]): Promise<number> {
     .enablePositionalOptions()
     .addHelpText("after", EXIT_CODES);
 
+  const command = (name: string, about: string): Command =>
+    throwing(root.command(name), `${NAME} ${name}`, EXIT.usage).description(about);
   /** A verb; what it does gets the proxy, and the options of the verb and of the root together. */
-  const verb = (name: string, about: string): Command =>
-    named(root.command(name).description(about).copyInheritedSettings(root));
+  const verb = (name: string, about: string): Command => named(command(name, about));
   type Action = (proxy: ControlClient, command: Command) => Promise<number | void>;
   const onProxy = (action: Action) => async (...parameters: unknown[]): Promise<void> => {
     const command = parameters.at(-1) as Command;
@@ -108,7 +109,7 @@ export async function runProxyctl(args: readonly string[]): Promise<number> {
       return withDrain(proxy, words, command.opts());
     }));
 
-  json(root.command("list").description("list the proxies that run").copyInheritedSettings(root))
+  json(command("list", "list the proxies that run"))
     .action(async (options) => {
       exitCode = await list(options);
     });
@@ -116,8 +117,7 @@ export async function runProxyctl(args: readonly string[]): Promise<number> {
   verb("metrics", "print the metrics, as Prometheus reads them")
     .action(onProxy((proxy) => metrics(proxy)));
 
-  const shells = root.command("completions").description("print a completion script for a shell")
-    .copyInheritedSettings(root);
+  const shells = command("completions", "print a completion script for a shell");
   shells.addArgument(shells.createArgument("<shell>").choices([...SHELLS]))
     .action((shell: Shell) => print(completions(root, shell)));
 

@@ -30,7 +30,6 @@ const SO_ERROR = 4;
 const SO_KEEPALIVE = 9;
 const SO_LINGER = 13;
 const SO_ACCEPTCONN = 30;
-const SO_DOMAIN = 39;
 
 /** Options of TCP (linux/tcp.h). */
 const IPPROTO_TCP = 6;
@@ -46,6 +45,13 @@ const IPV6_V6ONLY = 26;
 
 /** struct linger: whether, and for how many seconds (socket(7)). With 0, closing sends a reset. */
 const LINGER_RESET = new Uint8Array(new Int32Array([1, 0]).buffer);
+
+/** Commands and flags of fcntl(2) (asm-generic/fcntl.h). */
+const F_SETFD = 2;
+const F_GETFL = 3;
+const F_SETFL = 4;
+const FD_CLOEXEC = 1;
+const O_NONBLOCK = 0o4000;
 
 const value = new Int32Array(1);
 const valueBytes = new Uint8Array(value.buffer);
@@ -109,9 +115,14 @@ export function isListening(descriptor: number): boolean {
     option(descriptor, SOL_SOCKET, SO_ACCEPTCONN) === 1;
 }
 
-/** The family that a socket is of. */
-export function domainOf(descriptor: number): number {
-  return option(descriptor, SOL_SOCKET, SO_DOMAIN);
+/**
+ * Makes a descriptor that came from another program like our own: no call on it waits, and it is not
+ * passed on.
+ */
+export function adopt(descriptor: number): void {
+  const flags = checked("fcntl", libc.fcntl(descriptor, F_GETFL, 0));
+  checked("fcntl", libc.fcntl(descriptor, F_SETFL, flags | O_NONBLOCK));
+  checked("fcntl", libc.fcntl(descriptor, F_SETFD, FD_CLOEXEC));
 }
 
 /** Sends what is written at once, in however small pieces (Nagle's algorithm would wait). */

@@ -52,7 +52,7 @@ export async function compile({ target, output }: CompileOptions): Promise<void>
       await copyTree(join(root, path), join(copy, path));
     }
     const env = { DENO_DIR: await copyCache(join(copy, "cache")) };
-    for (const { script, executable, permissions } of programs) {
+    for (const { script, executable, permissions, workers = [] } of programs) {
       const path = join(directory, executable);
       await deno(`compile ${script}`, copy, env, [
         "compile",
@@ -63,6 +63,7 @@ export async function compile({ target, output }: CompileOptions): Promise<void>
         // The libraries of the tests stay out.
         "--exclude-unused-npm",
         ...(target === undefined ? [] : ["--target", target]),
+        ...workers.flatMap((worker) => ["--include", worker]),
         ...permissions,
         "--output",
         path,

@@ -4,6 +4,8 @@ export interface Program {
   readonly script: string;
   /** The name of the executable made of it. */
   readonly executable: string;
+  /** Scripts that it starts as Workers, which the compiler does not find by itself. */
+  readonly workers?: readonly string[];
   /** Flags for `deno run` and `deno compile` alike. */
   readonly permissions: readonly string[];
 }
@@ -33,9 +35,12 @@ export const PROGRAMS = {
   proxy: {
     script: "proxy.ts",
     executable: "disnix-tcp-proxy",
+    workers: ["lib/relay/epoll/worker.ts"],
     permissions: [
-      ...environment("RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR"),
+      ...environment("RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR", "LISTEN_PID", "LISTEN_FDS"),
       "--allow-net",
+      // The epoll relay calls the C library.
+      "--allow-ffi",
       // The runtime directory can be anywhere; /etc/group is read.
       "--allow-read",
       "--allow-write",

@@ -8,10 +8,10 @@ import { createServer, type Server, type Socket } from "node:net";
 import { formatAddress, type ListenAddress } from "../address.ts";
 import { Failure } from "../command_line.ts";
 import type { Duration } from "../duration.ts";
+import { IdleTimer } from "../idle_timer.ts";
+import { FIRST_INHERITED_DESCRIPTOR } from "../socket_activation.ts";
 import { converse } from "./connection.ts";
-import { IdleTimer } from "./idle_timer.ts";
 import type { SessionOptions } from "./session.ts";
-import { FIRST_INHERITED_DESCRIPTOR } from "./socket_activation.ts";
 import { codeOf, describeSocketError } from "./socket_errors.ts";
 
 /** The longest queue that we ask for; the kernel may allow less. */

@@ -7,7 +7,7 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { Status } from "../control/api.ts";
 import type { Outcome } from "../drain/types.ts";
-import { CLOSE_REASONS, type Counters } from "../relay/relay.ts";
+import { CLOSE_REASONS, type Relay } from "../relay/relay.ts";
 
 const PREFIX = "disnix_tcp_proxy";
 const STATES = ["open", "draining", "drained", "parked"] as const;
@@ -21,7 +21,8 @@ export class Metrics {
   readonly #heldSeconds: Histogram;
 
   /** Both are asked only when the metrics are read. */
-  constructor(status: () => Status, counters: () => Counters) {
+  constructor(status: () => Status, relay: () => Pick<Relay, "counters" | "maxConnections">) {
+    const counters = () => relay().counters;
     const registers = [this.#registry];
     const gauge = (name: string, help: string, read: () => number | null) =>
       new Gauge({
@@ -47,6 +48,11 @@ export class Metrics {
       });
     gauge("active_connections", "Connections being served", () => status().active);
     gauge("queued_connections", "Clients that wait to be served", () => status().queued);
+    gauge(
+      "max_connections",
+      "How many connections may be active, where that is known beforehand",
+      () => relay().maxConnections,
+    );
     counter("accepted_total", "Connections accepted", () => counters().accepted);
     counter(
       "connect_failures_total",

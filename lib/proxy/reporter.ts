@@ -105,27 +105,23 @@ export function drainReporter(log: Log, metrics: Metrics): (event: DrainEvent) =
   };
 }
 
-/** The events of the relay, for its log and its metrics. */
+/** What the proxy itself has to do with the events of its relay. */
+export type Handlers = Pick<RelayEvents, "noneActive" | "broken">;
+
+/**
+ * The events of the relay, for its log and its metrics.
+ *
+ * @param everyConnection whether each connection is logged; if not, the relay need not tell of them
+ */
 export function relayReporter(
   log: Log,
   metrics: Metrics,
-  noneActive: () => void,
+  everyConnection: boolean,
+  handlers: Handlers,
 ): RelayEvents {
   return {
-    noneActive,
-    opened: (connection) =>
-      log.debug(`Connection ${connection.id} from ${connection.peer}`, {
-        event: "opened",
-        ...about(connection),
-      }),
-    closed: (connection, reason) =>
-      log.debug(`Connection ${connection.id} from ${connection.peer} is over: ${reason}`, {
-        event: "closed",
-        ...about(connection),
-        reason,
-        bytesUp: connection.bytesUp,
-        bytesDown: connection.bytesDown,
-      }),
+    ...(everyConnection && connectionReporter(log)),
+    noneActive: handlers.noneActive,
     connectFailed: (upstream, error) =>
       log.upstream(`Failed to connect to the upstream ${upstream}: ${error}; trying again`, {
         event: "connect_failed",
@@ -144,11 +140,32 @@ export function relayReporter(
       }),
     queueFilling: (queued, most) =>
       log.warning(
-        `${queued} clients wait, and the system queues only ${most}; those who come when it is ` +
-          "full connect later or not at all",
+        `${queued} clients wait, and the system queues no more than ${most}; those who come then ` +
+          "try to connect again and again, until there is room or they give up",
         { event: "queue_filling", queued, most },
       ),
-    broken: (error) => log.error(`The relay broke: ${error.message}`, { event: "broken" }),
+    broken(error) {
+      log.error(`The relay broke: ${error.message}`, { event: "broken" });
+      handlers.broken(error);
+    },
+  };
+}
+
+function connectionReporter(log: Log): Required<Pick<RelayEvents, "opened" | "closed">> {
+  return {
+    opened: (connection) =>
+      log.debug(`Connection ${connection.id} from ${connection.peer}`, {
+        event: "opened",
+        ...about(connection),
+      }),
+    closed: (connection, reason) =>
+      log.debug(`Connection ${connection.id} from ${connection.peer} is over: ${reason}`, {
+        event: "closed",
+        ...about(connection),
+        reason,
+        bytesUp: connection.bytesUp,
+        bytesDown: connection.bytesDown,
+      }),
   };
 }
 

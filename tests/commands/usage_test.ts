@@ -16,6 +16,16 @@ const PROXY: [string, RegExp][] = [
   ["0 a:1 --idle-timeout 3x", /--idle-timeout.*"3x" is no duration: write .*30s/],
   ["0 a:1 --stop-timeout", /--stop-timeout/],
   ["0 a:1 --max-connections 0", /--max-connections.*"0" is not a whole number of at least 1/],
+  ["0 a:1 --relay sendfile", /'sendfile'.*epoll, portable/],
+  ["0 a:1 --threads 0", /--threads.*"0" is not a whole number from 1 to 256/],
+  ["0 a:1 --threads all", /--threads.*"all" is not a whole number/],
+  ["0 a:1 --relay portable --threads 2", /--threads 2.*--relay portable.*one thread/],
+  [
+    "0 a:1 --tcp-keepalive 999ms",
+    /--tcp-keepalive.*"999ms" is out of range: write 1s to 9h, or none/,
+  ],
+  ["0 a:1 --tcp-user-timeout 10h", /--tcp-user-timeout.*"10h" is out of range/],
+  ["0 a:1 --exit-idle-time soon", /--exit-idle-time.*"soon" is no duration/],
   ["0 a:1 --log-level loud", /'loud'.*debug, info/],
   ["0 a:1 --log-format xml", /'xml'.*text, json/],
 ];
@@ -48,7 +58,9 @@ for (
   Deno.test(`bad usage of ${name} is told in one line that names the value, with ${expected}`, async () => {
     for (const [line, pattern] of cases) {
       const { code, stdout, stderr } = await complete(program, line.split(" ").filter(Boolean));
-      assert.match(stderr, new RegExp(`^${name}: [^\n]+ \\(see ${name} --help\\)\n$`), line);
+      const [verb = ""] = /^[a-z][a-z-]+(?= |$)/.exec(program === "proxyctl" ? line : "") ?? [];
+      const command = verb === "" || verb === "bogus" ? name : `${name} ${verb}`;
+      assert.match(stderr, new RegExp(`^${name}: [^\n]+ \\(see ${command} --help\\)\n$`), line);
       assert.match(stderr, pattern);
       assert.deepEqual([code, stdout], [expected, ""], line);
     }

@@ -25,19 +25,22 @@ interface Graph {
 }
 
 /**
- * The modules that a script needs when it runs (not those of which it takes only types), as Deno's
+ * The modules that scripts need when they run (not those of which it takes only types), as Deno's
  * own loader sees it: the project's own, relative to the top, and remote ones.
  */
-async function modulesOf(script: string): Promise<{ own: string[]; remote: string[] }> {
-  const { stdout } = await new Deno.Command(Deno.execPath(), {
-    args: ["info", "--json", script],
-    cwd: root,
-  }).output();
-  const { roots, modules } = JSON.parse(new TextDecoder().decode(stdout)) as Graph;
-  const needed = new Set(roots);
-  for (const specifier of needed) {
-    const module = modules.find((one) => one.specifier === specifier);
-    for (const { code } of module?.dependencies ?? []) if (code) needed.add(code.specifier);
+async function modulesOf(scripts: string[]): Promise<{ own: string[]; remote: string[] }> {
+  const needed = new Set<string>();
+  for (const script of scripts) {
+    const { stdout } = await new Deno.Command(Deno.execPath(), {
+      args: ["info", "--json", script],
+      cwd: root,
+    }).output();
+    const { roots, modules } = JSON.parse(new TextDecoder().decode(stdout)) as Graph;
+    for (const specifier of roots) needed.add(specifier);
+    for (const specifier of needed) {
+      const module = modules.find((one) => one.specifier === specifier);
+      for (const { code } of module?.dependencies ?? []) if (code) needed.add(code.specifier);
+    }
   }
   const own = [...needed].filter((specifier) => specifier.startsWith("file://"));
   return {
@@ -68,17 +71,17 @@ Deno.test("the four executables hold their modules, their permissions and nothin
     await compileOn("/bin/true", output);
     const names = [...Deno.readDirSync(output)].map(({ name }) => name).sort();
     assert.deepEqual(names, programs.map(([, { executable }]) => executable).sort());
-    for (const [name, { script, executable, permissions }] of programs) {
+    for (const [name, { script, executable, permissions, workers = [] }] of programs) {
       await t.step(name, async () => {
         const { metadata, files } = await readExecutable(join(output, executable));
-        const { own, remote } = await modulesOf(script);
+        const { own, remote } = await modulesOf([script, ...workers]);
         const paths = files.map(({ path }) => path);
         const libraries = paths.filter((path) => path.startsWith(".deno_compile_node_modules/"));
         assert.deepEqual(remote, [], "no module is remote");
         assert.deepEqual(
           paths.filter((path) => !libraries.includes(path)).sort(),
           own.sort(),
-          "exactly the script's own modules are there",
+          "exactly the own modules of the script and its Workers are there",
         );
         assert.deepEqual(libraries.filter((path) => path.includes("fast-check")), []);
         assert.equal(metadata.entrypoint_key, script);

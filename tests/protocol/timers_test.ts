@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { mock } from "node:test";
-import { IdleTimer } from "../../lib/protocol/idle_timer.ts";
+import { IdleTimer } from "../../lib/idle_timer.ts";
 import { Patience } from "../../lib/protocol/patience.ts";
 
 /** Runs a test with a clock that only moves when told to. */

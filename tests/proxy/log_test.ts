@@ -43,7 +43,7 @@ Deno.test("as text a line has its time, its level and what happened", async () =
   assert.match(
     proxy.stderr,
     new RegExp(
-      `^${time} \\[info\\] disnix-tcp-proxy: Listening on 127.0.0.1:\\d+, upstream ${upstream}, open\n$`,
+      `^${time} \\[info\\] disnix-tcp-proxy: Listening on 127.0.0.1:\\d+, upstream ${upstream}, open; (epoll|portable) relay.*\n$`,
     ),
   );
 });

@@ -129,6 +129,12 @@ Deno.test("drains are counted by their outcome, with how long they and the held 
   assert.equal(all['held_seconds_bucket{le="+Inf"}'], 1);
 });
 
+Deno.test("how many connections may be active is known where it was said", async () => {
+  await using service = await echo();
+  await using proxy = await Proxy.start(service.address, { args: ["--max-connections", "7"] });
+  assert.equal((await samples(proxy))["max_connections"], 7);
+});
+
 Deno.test("failed attempts to reach the upstream are counted", async () => {
   await using proxy = await Proxy.start(await unusedAddress(), {
     args: ["--connect-timeout", "200ms"],

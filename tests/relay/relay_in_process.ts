@@ -1,18 +1,38 @@
 import { type Address, formatAddress, parseAddress } from "../../lib/address.ts";
+import type { Counters } from "../../lib/relay/relay.ts";
+import type { AnotherUser } from "../support/another_user.ts";
 import { Running } from "../support/programs.ts";
 import type { Kind } from "./relays.ts";
 import { within } from "./waiting.ts";
 
 /** What a relay in another process says of itself. */
-export interface Numbers {
+export interface Numbers extends Counters {
   readonly active: number;
   readonly queued: number | null;
   readonly failures: number;
   readonly full: number;
   /** How many clients it reset when it stopped listening. */
   readonly turnedAway: number;
-  readonly accepted: number;
-  readonly closed: Record<string, number>;
+  /** The client, `HOST:PORT`, whose connection was killed by the command that this answers. */
+  readonly killed: string | null;
+  /** Why the relay cannot go on; `null` if it can. */
+  readonly broken: string | null;
+}
+
+/** What a relay in another process can be told; `kill` cuts a connection, found by any number. */
+export type RelayCommand =
+  | "hold"
+  | "open"
+  | "stop listening"
+  | "shut down"
+  | "numbers"
+  | `kill ${number}`;
+
+/** How a relay is started in another process. */
+export interface RelayInProcessOptions {
+  readonly threads?: number;
+  /** As whom; by default as who we are. */
+  readonly user?: AnotherUser | null;
 }
 
 /** A relay in a process of its own (see relay_process.ts). */
@@ -29,9 +49,9 @@ export class RelayInProcess implements AsyncDisposable {
     kind: Kind,
     upstream: Address,
     through: readonly string[] = [],
+    { threads = 1, user = null }: RelayInProcessOptions = {},
   ): Promise<RelayInProcess> {
-    const program = new Running([
-      ...through,
+    const command = [
       Deno.execPath(),
       "run",
       "--quiet",
@@ -39,15 +59,17 @@ export class RelayInProcess implements AsyncDisposable {
       new URL("relay_process.ts", import.meta.url).pathname,
       kind,
       formatAddress(upstream),
-    ]);
+      `${threads}`,
+    ];
+    const program = user === null
+      ? new Running([...through, ...command])
+      : await user.run([...through, ...command]);
     const [, listen = ""] = await program.heard(/^{"listen":"(.*)"}\n/, "stdout");
     return new RelayInProcess(program, parseAddress(listen));
   }
 
   /** Gives it a command, or only asks for its numbers. */
-  async ask(
-    command: "hold" | "open" | "stop listening" | "shut down" | "numbers" = "numbers",
-  ): Promise<Numbers> {
+  async ask(command: RelayCommand = "numbers"): Promise<Numbers> {
     const before = ++this.#lines;
     await this.#program.write(`${command}\n`);
     const [, answer = ""] = await this.#program.heard(

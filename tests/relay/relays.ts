@@ -11,12 +11,15 @@ export type MakeRelay = (
 /** Every relay there is, by its kind. */
 export const RELAYS = {
   portable: PortableRelay.listen,
-  // Only where it is wanted: importing it needs Linux.
-  epoll: async (at, options, events) => {
-    const { EpollRelay } = await import("../../lib/relay/epoll/relay.ts");
-    return await EpollRelay.listen(at, options, events);
-  },
-} satisfies Partial<Record<Relay["kind"], MakeRelay>>;
+  epoll,
+  "epoll in 2 threads": (at, options, events) => epoll(at, { ...options, threads: 2 }, events),
+} satisfies Record<string, MakeRelay>;
 
 /** The kind of a relay that can be made. */
 export type Kind = keyof typeof RELAYS;
+
+async function epoll(...parts: Parameters<MakeRelay>): Promise<Relay> {
+  // Only where it is wanted: importing it needs Linux.
+  const { EpollRelay } = await import("../../lib/relay/epoll/relay.ts");
+  return await EpollRelay.listen(...parts);
+}

@@ -47,16 +47,23 @@ export class AnotherUser implements AsyncDisposable {
   }
 
   /** Starts a program as this user. @param group of which it is a member besides */
-  async start(
+  start(
     name: keyof typeof PROGRAMS,
     args: readonly string[],
     options: StartOptions & { readonly group?: number } = {},
   ): Promise<Running> {
-    const [file, ...words] = commandOf(name);
+    return this.run([...commandOf(name), ...args], options);
+  }
+
+  /** Starts any command as this user. @param group of which it is a member besides */
+  async run(
+    [file = "", ...args]: readonly string[],
+    options: StartOptions & { readonly group?: number } = {},
+  ): Promise<Running> {
     const groups = options.group === undefined ? "--clear-groups" : `--groups=${options.group}`;
     const setpriv = ["setpriv", `--reuid=${NOBODY}`, `--regid=${NOBODY}`, groups];
     const env = { DENO_DIR: join(this.temporary.path, "deno"), ...options.env };
-    return new Running([...setpriv, await this.#readable(file), ...words, ...args], {
+    return new Running([...setpriv, await this.#readable(file), ...args], {
       ...options,
       env,
       cwd: this.home,

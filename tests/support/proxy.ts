@@ -29,10 +29,14 @@ export class Proxy implements AsyncDisposable {
     private readonly temporary: string | null,
   ) {}
 
-  /** Starts one for this upstream, and waits until it listens. Its log is JSON, with everything. */
+  /**
+   * Starts one for this upstream, and waits until it listens. Its log is JSON, with everything.
+   * `$RELAY` names the relay, if it is not to be the one that a proxy chooses.
+   */
   static async start(upstream: Address, options: ProxyOptions = {}): Promise<Proxy> {
     const temporary = options.directory === undefined ? await Deno.makeTempDir() : null;
     const directory = options.directory ?? `${temporary}/proxy`;
+    const relay = Deno.env.get("RELAY");
     const process = start("proxy", [
       options.listen ?? "127.0.0.1:0",
       formatAddress(upstream),
@@ -40,6 +44,7 @@ export class Proxy implements AsyncDisposable {
       directory,
       "--log-format=json",
       "--log-level=debug",
+      ...(relay === undefined ? [] : [`--relay=${relay}`]),
       ...options.args ?? [],
     ], options);
     try {

@@ -20,6 +20,7 @@ import {
 import { makeEventCounter, raise } from "../../linux/event_counter.ts";
 import { libc } from "../../linux/libc.ts";
 import {
+  adopt,
   closeWithReset,
   isListening,
   listen,
@@ -70,6 +71,8 @@ export class EpollRelay implements Relay {
   readonly maxConnections: number;
   readonly #events: RelayEvents;
   readonly #listener: number;
+  /** Whether another process has the listening socket as well. */
+  readonly #isInherited: boolean;
   readonly #shared = new SharedMemory();
   readonly #upstream: Upstream;
   readonly #threads: ThreadHandle[] = [];
@@ -77,8 +80,14 @@ export class EpollRelay implements Relay {
   #isOver = false;
   #changed = Promise.withResolvers<void>();
 
-  private constructor(listener: number, options: RelayOptions, events: RelayEvents) {
+  private constructor(
+    listener: number,
+    isInherited: boolean,
+    options: RelayOptions,
+    events: RelayEvents,
+  ) {
     this.#listener = listener;
+    this.#isInherited = isInherited;
     this.#events = events;
     this.listen = localAddress(listener);
     this.threads = options.threads;
@@ -122,8 +131,9 @@ export class EpollRelay implements Relay {
     options: RelayOptions,
     events: RelayEvents,
   ): Promise<EpollRelay> {
-    const listener = "descriptor" in at ? inherited(at.descriptor) : await listenAt(at);
-    const relay = new EpollRelay(listener, options, events);
+    const isInherited = "descriptor" in at;
+    const listener = isInherited ? inherited(at.descriptor) : await listenAt(at);
+    const relay = new EpollRelay(listener, isInherited, options, events);
     await Promise.all(relay.#threads.map(({ ready }) => ready.promise));
     return relay;
   }
@@ -206,7 +216,8 @@ export class EpollRelay implements Relay {
     if (!this.#isListening) return 0;
     const isHolding = Atomics.load(this.#shared.control, CONTROL.mode) === HOLDING;
     if (!isHolding) await this.#command(CLOSING);
-    const reset = isHolding ? this.queued : 0;
+    // Whoever passed the socket on keeps those who are queued.
+    const reset = isHolding && !this.#isInherited ? this.queued : 0;
     this.#closeListener();
     return reset;
   }
@@ -341,8 +352,11 @@ export class EpollRelay implements Relay {
  * @throws {Error} when it does not
  */
 function inherited(descriptor: number): number {
-  if (isListening(descriptor)) return descriptor;
-  throw new Error(`descriptor ${descriptor} is no TCP socket that listens`);
+  if (!isListening(descriptor)) {
+    throw new Error(`descriptor ${descriptor} is no TCP socket that listens`);
+  }
+  adopt(descriptor);
+  return descriptor;
 }
 
 async function listenAt({ host, port }: Exclude<ListenAt, { descriptor: number }>) {

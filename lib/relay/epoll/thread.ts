@@ -307,7 +307,8 @@ export class Thread {
     libc.shutdown(direction.sink, SHUT_WR);
     connection.endedAt = this.time;
     this.#table.setState(row, HALF_CLOSED);
-    this.#lookAfter(connection);
+    const { idleTimeout, halfCloseTimeout } = this.#assignment;
+    this.#timers.set(row, this.time + Math.min(LONG_LIVED, idleTimeout, halfCloseTimeout));
   }
 
   /** Both directions are done: closing the sockets is all that is left to say. */

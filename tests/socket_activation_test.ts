@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { isSocketActivated } from "../../lib/protocol/socket_activation.ts";
+import { isSocketActivated } from "../lib/socket_activation.ts";
 
 for (
   const [pid, count, expected] of [

@@ -1,4 +1,4 @@
-import type { Duration } from "../duration.ts";
+import type { Duration } from "./duration.ts";
 
 /**
  * How often the event loop turns, once the time is up, before it counts. The kernel's queue is only
@@ -18,10 +18,14 @@ export class IdleTimer {
    */
   constructor(readonly duration: Duration, readonly passed: () => void) {}
 
-  /** Nothing is open: counts from now. */
-  start(): void {
+  /**
+   * Nothing is open: counts from now.
+   *
+   * @param left how much of the duration is left, in milliseconds; all of it if nothing is said
+   */
+  start(left: Duration = this.duration): void {
     this.stop();
-    if (this.duration !== null) this.#wait(this.duration, TURNS);
+    if (left !== null) this.#wait(left, TURNS);
   }
 
   /** Something is open. */

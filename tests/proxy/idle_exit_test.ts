@@ -1,0 +1,136 @@
+import assert from "node:assert/strict";
+import { mock } from "node:test";
+import { IdleExit, type IdleProxy } from "../../lib/proxy/idle_exit.ts";
+import { echo } from "../relay/peer.ts";
+import { Proxy } from "../support/proxy.ts";
+
+/** The idle time of the proxies here, in milliseconds. */
+const TIME = 400;
+
+/** A proxy that ends when nobody was there for so long. */
+function start(service: Awaited<ReturnType<typeof echo>>, ...args: string[]): Promise<Proxy> {
+  return Proxy.start(service.address, { args: ["--exit-idle-time", `${TIME}ms`, ...args] });
+}
+
+/** Waits for its end. @returns when that was */
+async function ended(proxy: Proxy): Promise<number> {
+  const { code, signal } = await proxy.process.finished();
+  assert.deepEqual({ code, signal }, { code: 0, signal: null });
+  assert.deepEqual([...Deno.readDirSync(proxy.directory)].map(({ name }) => name), ["lock"]);
+  assert.equal(proxy.log().at(-1)?.["event"], "idle_exit");
+  return performance.now();
+}
+
+/** More than the idle time, and than what is rounded. */
+const longer = () => new Promise((resolve) => setTimeout(resolve, 2 * TIME));
+
+for (const time of ["0s", "1ms", `${TIME}ms`]) {
+  Deno.test(`--exit-idle-time ${time}: a proxy to which nobody comes ends by itself`, async () => {
+    await using service = await echo();
+    await using proxy = await Proxy.start(service.address, { args: ["--exit-idle-time", time] });
+    await ended(proxy);
+  });
+}
+
+Deno.test("with --exit-idle-time it ends that long after the last connection, and not before", async () => {
+  await using service = await echo();
+  await using proxy = await start(service);
+  using client = await proxy.served();
+  await longer();
+  await client.send("still");
+  assert.equal(await client.read(5), "still");
+  const before = performance.now();
+  client.finish();
+  assert.equal(await client.rest(), "");
+  const took = await ended(proxy) - before;
+  assert.ok(took >= TIME, `${took} ms`);
+});
+
+Deno.test("a drained proxy does not end for being idle, and the time counts anew from its resume", async () => {
+  await using service = await echo();
+  await using proxy = await start(service, "--start-drained");
+  await longer();
+  using held = await proxy.connect();
+  await held.send("hi");
+  await proxy.until(({ queued }) => queued === 1);
+  await longer();
+  await proxy.request("POST", "/v1/resume", { owner: "me" });
+  assert.equal(await held.read(2), "hi");
+  await proxy.request("POST", "/v1/drain", { owner: "me", wait: false, closeIdle: "1ms" });
+  assert.equal(await held.ending, "reset");
+  await proxy.logged("drained");
+  await longer();
+  const before = performance.now();
+  await proxy.request("POST", "/v1/resume", { owner: "me" });
+  const took = await ended(proxy) - before;
+  assert.ok(took >= TIME, `${took} ms`);
+});
+
+Deno.test("a signal ends a proxy with --exit-idle-time as any other", async () => {
+  await using service = await echo();
+  await using proxy = await start(service);
+  using client = await proxy.served();
+  proxy.process.kill("SIGTERM");
+  await proxy.logged("stop");
+  await longer();
+  client.finish();
+  assert.equal(await client.rest(), "");
+  assert.equal((await proxy.process.finished()).code, 0);
+  assert.equal(proxy.log().at(-1)?.["event"], "stopped");
+});
+
+Deno.test("it is looked again only when the time could be over, and whoever came meanwhile stays", async () => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  try {
+    let now = 0;
+    let looks = 0;
+    let idleSince: number | null = null;
+    let queued = 0;
+    let isShutDown = false;
+    const proxy: IdleProxy = {
+      clock: { now: () => now, wall: () => now, after: () => () => {} },
+      relay: {
+        active: 0,
+        get queued() {
+          return queued;
+        },
+        get idleFor() {
+          return idleSince === null ? 0 : now - idleSince;
+        },
+        shutDown() {
+          isShutDown = true;
+          return Promise.resolve();
+        },
+      },
+      drain: {
+        get status() {
+          looks++;
+          return { state: "open" as const } as IdleProxy["drain"]["status"];
+        },
+        stopIfUnused: (end) => Promise.resolve(end()),
+      },
+      log: { info() {} },
+    };
+    const pass = async (milliseconds: number) => {
+      for (const end = now + milliseconds; now < end; now++) {
+        mock.timers.tick(1);
+        await Promise.resolve();
+      }
+    };
+    const exit = new IdleExit(10_000, proxy);
+    exit.opened();
+    await pass(60_000);
+    assert.ok(looks >= 4 && looks <= 6, `${looks} looks`);
+    idleSince = now;
+    queued = 1;
+    await pass(10_500);
+    assert.equal(isShutDown, false, "somebody waits");
+    queued = 0;
+    await pass(200);
+    assert.equal(isShutDown, true);
+    await exit.over;
+    assert.equal(await exit.stop(), true);
+  } finally {
+    mock.timers.reset();
+  }
+});
