@@ -42,10 +42,11 @@ Deno.test("drain and resume", async () => {
   await using proxy = await Proxy.start(service.address);
   const drained = await both(proxy, "drain");
   assert.match(drained.text, /^Drained after \d+ms\n$/);
-  assert.deepEqual(drained.json, {
+  const { waitedSeconds, ...rest } = drained.json as { waitedSeconds: number };
+  assert.ok(waitedSeconds >= 0);
+  assert.deepEqual(rest, {
     outcome: "drained",
     message: "Already drained; the lease was renewed",
-    waitedSeconds: 0,
     connectionsCut: 0,
     active: 0,
     blockers: [],
