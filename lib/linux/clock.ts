@@ -1,10 +1,12 @@
 import { libc } from "./libc.ts";
 
 /** CLOCK_MONOTONIC (linux/time.h). */
-const CLOCK_MONOTONIC = 1;
+export const CLOCK_MONOTONIC = 1;
 
-/** struct timespec: two 64-bit integers, seconds and nanoseconds (timespec(3type)). */
-const time = new Uint8Array(16);
+/** struct timespec, in 32-bit words: two 64-bit integers (timespec(3type)). */
+export const TIMESPEC = { words: 4, seconds: 0, nanoseconds: 2 } as const;
+
+const time = new Uint8Array(TIMESPEC.words * 4);
 const words = new Uint32Array(time.buffer);
 
 /**
@@ -13,5 +15,5 @@ const words = new Uint32Array(time.buffer);
  */
 export function now(): number {
   libc.clock_gettime(CLOCK_MONOTONIC, time);
-  return (words[0] ?? 0) * 1000 + (words[2] ?? 0) / 1e6;
+  return (words[TIMESPEC.seconds] ?? 0) * 1000 + (words[TIMESPEC.nanoseconds] ?? 0) / 1e6;
 }

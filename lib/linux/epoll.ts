@@ -19,17 +19,21 @@ export const EPOLLEXCLUSIVE = 1 << 28;
 /** Tells of a change, once. */
 export const EPOLLET = 1 << 31;
 
-const EPOLL_CLOEXEC = 0o2000000;
-const EPOLL_CTL_ADD = 1;
-const EPOLL_CTL_DEL = 2;
+/** A flag of epoll_create1(2), and commands of epoll_ctl(2) (sys/epoll.h). */
+export const EPOLL_CLOEXEC = 0o2000000;
+export const EPOLL_CTL_ADD = 1;
+export const EPOLL_CTL_DEL = 2;
 
 /**
- * struct epoll_event, in 32-bit words: the events, then 64 bits that are ours. It is packed on
- * x86_64 only (EPOLL_PACKED in bits/epoll.h); elsewhere the latter are aligned.
+ * struct epoll_event, in 32-bit words, on a processor: the events, then 64 bits that are ours. It is
+ * packed on x86_64 only (EPOLL_PACKED in bits/epoll.h); elsewhere the latter are aligned.
  */
-export const EVENT = Deno.build.arch === "x86_64"
-  ? { words: 3, data: 1 } as const
-  : { words: 4, data: 2 } as const;
+export function eventLayout(arch: string): { readonly words: number; readonly data: number } {
+  return arch === "x86_64" ? { words: 3, data: 1 } : { words: 4, data: 2 };
+}
+
+/** struct epoll_event on this processor. */
+export const EVENT = eventLayout(Deno.build.arch);
 
 /** The size of struct epoll_event, in bytes. */
 export const EVENT_SIZE = EVENT.words * 4;

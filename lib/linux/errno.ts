@@ -8,20 +8,16 @@ import { constants } from "node:os";
 import { libc } from "./libc.ts";
 
 /** Numbers of errors that the code tells apart (errno(3), asm-generic/errno.h of Linux). */
-export const ENOENT = 2;
 export const EINTR = 4;
 export const EAGAIN = 11;
 export const EMFILE = 24;
 export const ENFILE = 23;
-export const EPIPE = 32;
-export const EPERM = 1;
-export const EINVAL = 22;
 export const ENOBUFS = 105;
 export const ENOMEM = 12;
 export const EADDRNOTAVAIL = 99;
 export const EAFNOSUPPORT = 97;
-export const ECONNABORTED = 103;
 export const ECONNREFUSED = 111;
+export const ETOOMANYREFS = 109;
 export const ETIMEDOUT = 110;
 export const EINPROGRESS = 115;
 

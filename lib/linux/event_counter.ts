@@ -2,8 +2,8 @@ import { checked } from "./errno.ts";
 import { libc } from "./libc.ts";
 
 /** Flags of eventfd(2) (bits/eventfd.h). */
-const EFD_NONBLOCK = 0o4000;
-const EFD_CLOEXEC = 0o2000000;
+export const EFD_NONBLOCK = 0o4000;
+export const EFD_CLOEXEC = 0o2000000;
 
 /** What is written to, and read from, an eventfd: one 64-bit integer. */
 const one = new Uint8Array(new BigUint64Array([1n]).buffer);

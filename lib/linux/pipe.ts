@@ -1,10 +1,10 @@
 import { libc } from "./libc.ts";
 
 /** Flags of pipe2(2) (bits/fcntl-linux.h). */
-const O_NONBLOCK = 0o4000;
-const O_CLOEXEC = 0o2000000;
+export const O_NONBLOCK = 0o4000;
+export const O_CLOEXEC = 0o2000000;
 /** Sets the size of a pipe, in bytes (F_SETPIPE_SZ, linux/fcntl.h). */
-const F_SETPIPE_SZ = 1031;
+export const F_SETPIPE_SZ = 1031;
 
 /** Flags of {@linkcode libc.splice}: move pages if possible, never wait (bits/fcntl-linux.h). */
 export const SPLICE_F_MOVE = 1;

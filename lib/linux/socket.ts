@@ -10,7 +10,7 @@ import { libc } from "./libc.ts";
 import { AF_INET6, decode, encode, LARGEST } from "./socket_address.ts";
 
 /** Types and flags of sockets (bits/socket_type.h). */
-const SOCK_STREAM = 1;
+export const SOCK_STREAM = 1;
 /** Calls on it never wait. */
 export const SOCK_NONBLOCK = 0o4000;
 /** It is not passed on to other programs. */
@@ -23,35 +23,35 @@ export const MSG_NOSIGNAL = 0x4000;
 export const SHUT_WR = 1;
 
 /** Options of sockets (asm-generic/socket.h). */
-const SOL_SOCKET = 1;
-const SO_REUSEADDR = 2;
-const SO_TYPE = 3;
-const SO_ERROR = 4;
-const SO_KEEPALIVE = 9;
-const SO_LINGER = 13;
-const SO_ACCEPTCONN = 30;
+export const SOL_SOCKET = 1;
+export const SO_REUSEADDR = 2;
+export const SO_TYPE = 3;
+export const SO_ERROR = 4;
+export const SO_KEEPALIVE = 9;
+export const SO_LINGER = 13;
+export const SO_ACCEPTCONN = 30;
 
 /** Options of TCP (linux/tcp.h). */
-const IPPROTO_TCP = 6;
-const TCP_NODELAY = 1;
-const TCP_KEEPIDLE = 4;
-const TCP_KEEPINTVL = 5;
-const TCP_KEEPCNT = 6;
-const TCP_USER_TIMEOUT = 18;
+export const IPPROTO_TCP = 6;
+export const TCP_NODELAY = 1;
+export const TCP_KEEPIDLE = 4;
+export const TCP_KEEPINTVL = 5;
+export const TCP_KEEPCNT = 6;
+export const TCP_USER_TIMEOUT = 18;
 
 /** Options of IPv6 (linux/in6.h). */
-const IPPROTO_IPV6 = 41;
-const IPV6_V6ONLY = 26;
+export const IPPROTO_IPV6 = 41;
+export const IPV6_V6ONLY = 26;
 
 /** struct linger: whether, and for how many seconds (socket(7)). With 0, closing sends a reset. */
-const LINGER_RESET = new Uint8Array(new Int32Array([1, 0]).buffer);
+export const LINGER_RESET = new Uint8Array(new Int32Array([1, 0]).buffer);
 
 /** Commands and flags of fcntl(2) (asm-generic/fcntl.h). */
-const F_SETFD = 2;
-const F_GETFL = 3;
-const F_SETFL = 4;
-const FD_CLOEXEC = 1;
-const O_NONBLOCK = 0o4000;
+export const F_SETFD = 2;
+export const F_GETFL = 3;
+export const F_SETFL = 4;
+export const FD_CLOEXEC = 1;
+export const O_NONBLOCK = 0o4000;
 
 const value = new Int32Array(1);
 const valueBytes = new Uint8Array(value.buffer);

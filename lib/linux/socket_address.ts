@@ -26,10 +26,10 @@ export const LARGEST = SIZE[AF_INET6];
 /** Where the parts of the structures are, in bytes. */
 export const OFFSET = { family: 0, port: 2, address4: 4, address6: 8, scope6: 24 } as const;
 
-/** The longest text of an address, in bytes, with its final zero (INET6_ADDRSTRLEN, inet(3)). */
-const LONGEST_TEXT = 46;
-/** The longest name of a network interface, with its final zero (IF_NAMESIZE, net/if.h). */
-const LONGEST_INTERFACE = 16;
+/** The longest text of an address, in bytes, with its final zero (netinet/in.h). */
+export const INET6_ADDRSTRLEN = 46;
+/** The longest name of a network interface, in bytes, with its final zero (net/if.h). */
+export const IF_NAMESIZE = 16;
 
 /**
  * An IP address and a port as the kernel takes them.
@@ -63,7 +63,7 @@ export function decode(bytes: Uint8Array): Address | null {
   const family = new Uint16Array(copy.buffer, 0, 1)[0];
   if (family !== AF_INET && family !== AF_INET6) return null;
   const address = copy.subarray(family === AF_INET6 ? OFFSET.address6 : OFFSET.address4);
-  const buffer = new Uint8Array(LONGEST_TEXT);
+  const buffer = new Uint8Array(INET6_ADDRSTRLEN);
   libc.inet_ntop(family, address, buffer, buffer.length);
   let host = unmapped(textIn(buffer));
   const scope = family === AF_INET6 ? view.getUint32(OFFSET.scope6, true) : 0;
@@ -81,7 +81,7 @@ function scopeId(scope: string): number {
 }
 
 function interfaceName(index: number): string {
-  const buffer = new Uint8Array(LONGEST_INTERFACE);
+  const buffer = new Uint8Array(IF_NAMESIZE);
   return libc.if_indextoname(index, buffer) === null ? `${index}` : textIn(buffer);
 }
 

@@ -1,8 +1,9 @@
 import { checked } from "./errno.ts";
 import { libc } from "./libc.ts";
+import { IPPROTO_TCP } from "./socket.ts";
 
-const IPPROTO_TCP = 6;
-const TCP_INFO = 11;
+/** An option of TCP (linux/tcp.h). */
+export const TCP_INFO = 11;
 
 /**
  * Of struct tcp_info (linux/tcp.h) the first 32 bytes: eight small fields, then 32-bit words. For a

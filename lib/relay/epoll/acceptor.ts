@@ -13,7 +13,7 @@ import { libc } from "../../linux/libc.ts";
 import { closeWithReset, SOCK_CLOEXEC, SOCK_NONBLOCK } from "../../linux/socket.ts";
 import { LARGEST } from "../../linux/socket_address.ts";
 import { queueOf } from "../../linux/tcp_info.ts";
-import { CLOSING, CONTROL, HOLDING, OPEN, type SharedMemory } from "./shared.ts";
+import { CLOSING, CONTROL, FROZEN, HOLDING, OPEN, type SharedMemory } from "./shared.ts";
 
 /** How many clients are accepted at once when many come. */
 const LONGEST_BURST = 64;
@@ -70,7 +70,7 @@ export class Acceptor {
   readonly #lengthBytes = new Uint8Array(this.#length.buffer);
   /** Clients that were accepted when listening ended, for whom there was no room yet. */
   readonly #waiting: Waiting[] = [];
-  #mode = HOLDING;
+  #mode = FROZEN;
   #watches = false;
   /** Whether this thread has said that it waits for room. */
   #isCrowded = false;
@@ -80,7 +80,13 @@ export class Acceptor {
 
   constructor(parts: AcceptorParts) {
     this.#parts = parts;
-    this.#watchQueue();
+  }
+
+  /** Touches nothing. */
+  freeze(): void {
+    this.#unwatch();
+    this.#setCrowded(false);
+    this.#mode = FROZEN;
   }
 
   /** Accepts nobody from now on. */
@@ -219,6 +225,7 @@ export class Acceptor {
     if (!this.#parts.isMonitor) return;
     this.#toldFilling = false;
     this.#parts.shared.forgetReleased();
+    // Of those who came before this one is told at once.
     this.#watch(EPOLLIN | EPOLLET);
   }
 

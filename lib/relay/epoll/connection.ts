@@ -1,5 +1,6 @@
 import type { Attempt } from "./connector.ts";
 import { Direction } from "./direction.ts";
+import type { MovedConnection } from "./moved.ts";
 import type { Pipes } from "./pipes.ts";
 
 /** A connection, as the thread that serves it knows it; what others may know is in its row. */
@@ -39,6 +40,17 @@ export class Connection {
     // The client may have said something by now.
     this.up.sink = this.upstream;
     this.down.begin(this.upstream, this.client, false);
+  }
+
+  /** Goes on where another process has left off. */
+  restore(moved: MovedConnection): void {
+    this.begin(moved.client, 0);
+    this.upstream = moved.upstream;
+    if (moved.upstream === -1) return;
+    this.join();
+    this.endedAt = moved.endedAt ?? Infinity;
+    this.up.restore(moved.up);
+    this.down.restore(moved.down);
   }
 
   /** Ends it, with all that has been read and not been written. */

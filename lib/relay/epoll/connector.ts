@@ -71,11 +71,10 @@ export class Connector {
     this.#timeout = timeout;
   }
 
-  /** Starts to connect a connection. */
-  start(connection: Connection): void {
-    const { time } = this.#context;
+  /** Starts to connect a connection. @param deadline until when to try, on the clock */
+  start(connection: Connection, deadline = this.#context.time + this.#timeout): void {
     connection.attempt = {
-      deadline: time + this.#timeout,
+      deadline,
       pause: FIRST_PAUSE,
       first: 0,
       tried: 0,

@@ -14,6 +14,7 @@ import { libc } from "../../linux/libc.ts";
 import { type Pipe, SPLICE_F_MOVE, SPLICE_F_NONBLOCK } from "../../linux/pipe.ts";
 import { MSG_NOSIGNAL, sendAtOnce } from "../../linux/socket.ts";
 import type { Connection } from "./connection.ts";
+import type { MovedDirection } from "./moved.ts";
 import type { Pipes } from "./pipes.ts";
 
 /** The size of the shared buffer, and so of what is kept for a slow reader, in bytes. */
@@ -66,7 +67,7 @@ export class Direction {
   hasMoved = false;
   /** Whether it is still to be carried on, since its last turn was over. */
   isPostponed = false;
-  #kept: Uint8Array | null = null;
+  #kept: Uint8Array<ArrayBuffer> | null = null;
   #pipe: Pipe | null = null;
   #piped = 0;
   #bulk = false;
@@ -94,6 +95,27 @@ export class Direction {
     this.isPostponed = this.hasMoved = false;
     this.bytes = this.#small = this.#piped = 0;
     this.#kept = null;
+  }
+
+  /** Goes on where another process has left off. */
+  restore(moved: MovedDirection): void {
+    this.ended = moved.ended;
+    this.done = moved.done;
+    this.#kept = moved.kept;
+    if (moved.pipe !== null) {
+      const { bytes, ...pipe } = moved.pipe;
+      this.#pipe = pipe;
+      this.#piped = bytes;
+    }
+    this.blocked = moved.kept !== null || moved.pipe !== null;
+  }
+
+  /** What another process needs to know to go on. */
+  get moved(): MovedDirection {
+    const { ended, done } = this;
+    const pipe = this.#pipe === null ? null : { ...this.#pipe, bytes: this.#piped };
+    const kept = this.#kept === null ? null : new Uint8Array(this.#kept);
+    return { ended, done, kept, pipe };
   }
 
   /** Drops what is kept. */

@@ -6,6 +6,7 @@
  */
 
 import type { CloseReason, Connection } from "../relay.ts";
+import type { MovedConnection } from "./moved.ts";
 
 /** What a thread is given at its start. Durations are in milliseconds, `Infinity` is no limit. */
 export interface Assignment {
@@ -27,6 +28,10 @@ export interface Assignment {
   readonly userTimeout: number | null;
   /** Whether to tell of each connection. */
   readonly tellEach: boolean;
+  /** The last id that a connection of another process had. */
+  readonly lastId: number;
+  /** Connections of another process, to go on with. */
+  readonly moved: readonly MovedConnection[];
 }
 
 /** Attempts to connect that failed in the same way. */
@@ -52,6 +57,8 @@ export interface Report {
   released?: number[];
   full?: number;
   queueFilling?: { queued: number; most: number };
+  /** It is frozen; its connections, and the last id that one had. */
+  frozen?: { readonly connections: MovedConnection[]; readonly lastId: number };
   /** It has ended. */
   ended?: boolean;
 }

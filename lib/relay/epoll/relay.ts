@@ -43,7 +43,8 @@ import {
 import { capacity } from "./capacity.ts";
 import { NO_ADDRESS } from "./connector.ts";
 import type { Assignment, Failures, Report } from "./messages.ts";
-import { CLOSING, CONTROL, ENDING, HOLDING, OPEN, SharedMemory, Table } from "./shared.ts";
+import type { MovedRelay } from "./moved.ts";
+import { CLOSING, CONTROL, ENDING, FROZEN, HOLDING, OPEN, SharedMemory, Table } from "./shared.ts";
 import { Upstream } from "./upstream.ts";
 
 /** What the kernel may queue; it takes less if net.core.somaxconn says so (listen(2)). */
@@ -51,6 +52,14 @@ const BACKLOG = 4096;
 
 /** How long a thread may take to do what it is asked for, in milliseconds; twice, to be sure. */
 const PATIENCE = 5000;
+
+const NO_COUNTERS: Counters = {
+  accepted: 0,
+  bytesUp: 0,
+  bytesDown: 0,
+  connectFailures: 0,
+  closed: Object.fromEntries(CLOSE_REASONS.map((reason) => [reason, 0])) as Counters["closed"],
+};
 
 /** A thread, as the main thread knows it. */
 interface ThreadHandle {
@@ -61,6 +70,8 @@ interface ThreadHandle {
   readonly ended: PromiseWithResolvers<void>;
   /** The last command that it has done. */
   done: number;
+  /** What it had when it was frozen last. */
+  frozen: NonNullable<Report["frozen"]>;
 }
 
 /** A relay on epoll. */
@@ -76,18 +87,23 @@ export class EpollRelay implements Relay {
   readonly #shared = new SharedMemory();
   readonly #upstream: Upstream;
   readonly #threads: ThreadHandle[] = [];
+  /** What was counted by the process before this one. */
+  readonly #before: Counters;
+  /** What it was doing before it was frozen. */
+  #modeBefore = HOLDING;
   #isListening = true;
   #isOver = false;
   #changed = Promise.withResolvers<void>();
 
-  private constructor(
-    listener: number,
-    isInherited: boolean,
-    options: RelayOptions,
-    events: RelayEvents,
-  ) {
+  /** @param moved what another process had; without connections if there was none */
+  private constructor(moved: MovedRelay, options: RelayOptions, events: RelayEvents) {
+    const { listener, connections: arrived } = moved;
     this.#listener = listener;
-    this.#isInherited = isInherited;
+    this.#isInherited = moved.isInherited;
+    this.#before = moved.counters;
+    this.#shared.arrivals = moved.arrivals;
+    Atomics.store(this.#shared.control, CONTROL.mode, FROZEN);
+    Atomics.store(this.#shared.control, CONTROL.active, arrived.length);
     this.#events = events;
     this.listen = localAddress(listener);
     this.threads = options.threads;
@@ -98,7 +114,8 @@ export class EpollRelay implements Relay {
     sendAtOnce(listener);
     watchPeer(listener, options);
     this.#upstream = new Upstream(options.upstream, () => this.#wake());
-    for (let index = 0; index < options.threads; index++) this.#threads.push(this.#makeThread());
+    const rows = Math.max(connections, Math.ceil(arrived.length / options.threads));
+    while (this.#threads.length < options.threads) this.#threads.push(this.#makeThread(rows));
     for (const [index, { worker, table }] of this.#threads.entries()) {
       const assignment: Assignment = {
         index,
@@ -116,6 +133,8 @@ export class EpollRelay implements Relay {
         keepAlive: options.keepAlive,
         userTimeout: options.userTimeout,
         tellEach: events.opened !== undefined || events.closed !== undefined,
+        lastId: moved.lastId,
+        moved: arrived.filter((_, place) => place % options.threads === index),
       };
       worker.postMessage(assignment);
     }
@@ -133,9 +152,59 @@ export class EpollRelay implements Relay {
   ): Promise<EpollRelay> {
     const isInherited = "descriptor" in at;
     const listener = isInherited ? inherited(at.descriptor) : await listenAt(at);
-    const relay = new EpollRelay(listener, isInherited, options, events);
+    const nothing = { lastId: 0, counters: NO_COUNTERS, arrivals: [], connections: [] };
+    const relay = await EpollRelay.takeOver({ listener, isInherited, ...nothing }, options, events);
+    await relay.thaw();
+    return relay;
+  }
+
+  /**
+   * Takes over from another process, but touches nothing before {@linkcode thaw}; from then on it
+   * carries what it was given, and holds new clients.
+   *
+   * @param moved what {@linkcode freeze} gave there, with the descriptors of this process
+   */
+  static async takeOver(
+    moved: MovedRelay,
+    options: RelayOptions,
+    events: RelayEvents,
+  ): Promise<EpollRelay> {
+    const relay = new EpollRelay(moved, options, events);
     await Promise.all(relay.#threads.map(({ ready }) => ready.promise));
     return relay;
+  }
+
+  /** Touches nothing any more, so that another process can go on with what it is given. */
+  async freeze(): Promise<MovedRelay> {
+    this.#modeBefore = Atomics.load(this.#shared.control, CONTROL.mode);
+    await this.#command(FROZEN);
+    const frozen = this.#threads.map((thread) => thread.frozen);
+    return {
+      listener: this.#listener,
+      isInherited: this.#isInherited,
+      lastId: Math.max(...frozen.map(({ lastId }) => lastId)),
+      counters: this.counters,
+      arrivals: this.#shared.arrivals,
+      connections: frozen.flatMap(({ connections }) => connections),
+    };
+  }
+
+  /** Goes on as before {@linkcode freeze}. */
+  async thaw(): Promise<void> {
+    await this.#command(this.#modeBefore);
+  }
+
+  /**
+   * Leaves everything to the process that has taken over; this one is to end at once. Attempts to
+   * connect are not left to the system, which would end them as if in peace.
+   */
+  leave(): void {
+    for (const { table } of this.#threads) {
+      for (let row = 0; row < table.height; row++) {
+        const descriptor = table.takeConnecting(row);
+        if (descriptor !== -1) closeWithReset(descriptor);
+      }
+    }
   }
 
   get upstream(): Address {
@@ -156,7 +225,7 @@ export class EpollRelay implements Relay {
   }
 
   get counters(): Counters {
-    const all = this.#threads.map(({ table }) => table.counters);
+    const all = [this.#before, ...this.#threads.map(({ table }) => table.counters)];
     const sum = (number: (counters: Counters) => number) =>
       all.reduce((total, counters) => total + number(counters), 0);
     return {
@@ -234,14 +303,15 @@ export class EpollRelay implements Relay {
     }
   }
 
-  #makeThread(): ThreadHandle {
+  #makeThread(rows: number): ThreadHandle {
     const thread: ThreadHandle = {
       worker: new Worker(import.meta.resolve("./worker.ts"), { type: "module" }),
       waker: makeEventCounter(),
-      table: Table.make(this.maxConnections),
+      table: Table.make(rows),
       ready: Promise.withResolvers(),
       ended: Promise.withResolvers(),
       done: 0,
+      frozen: { connections: [], lastId: 0 },
     };
     thread.worker.onmessage = ({ data }: MessageEvent<Report>) => this.#heard(thread, data);
     thread.worker.onerror = (event) => {
@@ -306,6 +376,7 @@ export class EpollRelay implements Relay {
     if (report.queueFilling) {
       events.queueFilling(report.queueFilling.queued, report.queueFilling.most);
     }
+    if (report.frozen) thread.frozen = report.frozen;
     if (report.done !== undefined) thread.done = report.done;
     if (report.ended) thread.ended.resolve();
     this.#changed.resolve();

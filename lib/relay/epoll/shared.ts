@@ -9,6 +9,7 @@
 
 import { formatAddress } from "../../address.ts";
 import { decode, LARGEST } from "../../linux/socket_address.ts";
+import type { MovedConnection } from "./moved.ts";
 import { CLOSE_REASONS, type Connection, type Counters } from "../relay.ts";
 
 /** What the threads are to do. */
@@ -18,6 +19,8 @@ export const OPEN = 1;
 export const CLOSING = 2;
 /** Cut everything and end. */
 export const ENDING = 3;
+/** Touch nothing. */
+export const FROZEN = 4;
 
 /** Which number is what, in {@linkcode SharedMemory.control}: what concerns all threads. */
 export const CONTROL = {
@@ -126,6 +129,20 @@ export class SharedMemory {
     const gone = Math.min(arrivals, Atomics.load(control, CONTROL.released));
     this.#times.copyWithin(FIRST_ARRIVAL, FIRST_ARRIVAL + gone, FIRST_ARRIVAL + arrivals);
     Atomics.store(control, CONTROL.arrivals, arrivals - gone);
+    Atomics.store(control, CONTROL.held, 0);
+    Atomics.store(control, CONTROL.released, 0);
+  }
+
+  /** When those who are held came. */
+  get arrivals(): number[] {
+    const count = Atomics.load(this.control, CONTROL.arrivals);
+    return [...this.#times.subarray(FIRST_ARRIVAL, FIRST_ARRIVAL + count)];
+  }
+
+  set arrivals(times: readonly number[]) {
+    const some = times.slice(0, MOST_ARRIVALS);
+    this.#times.set(some, FIRST_ARRIVAL);
+    Atomics.store(this.control, CONTROL.arrivals, some.length);
   }
 }
 
@@ -177,6 +194,47 @@ export class Table {
     numbers[number + ID] = id;
     this.#totals[ACCEPTED] = this.#totals[ACCEPTED] as number + 1;
     if (row >= (this.#height[0] as number)) Atomics.store(this.#height, 0, row + 1);
+  }
+
+  /** Begins a row for a connection that another process began. */
+  restore(row: number, moved: MovedConnection): void {
+    const numbers = this.#numbers;
+    const accepted = this.#totals[ACCEPTED] as number;
+    this.begin(row, moved.id, moved.client, moved.acceptedAt, moved.peerName);
+    // It was counted there.
+    this.#totals[ACCEPTED] = accepted;
+    numbers[row * ROW + LAST_BYTE_AT] = moved.lastByteAt;
+    numbers[row * ROW + BYTES_UP] = moved.bytesUp;
+    numbers[row * ROW + BYTES_DOWN] = moved.bytesDown;
+    this.setUpstreamName(row, moved.upstreamName);
+    if (moved.upstream === -1) return;
+    this.setUpstream(row, moved.upstream);
+    this.setState(row, moved.endedAt === null ? ESTABLISHED : HALF_CLOSED);
+  }
+
+  /** What of a row goes with a connection to another process. */
+  moved(row: number) {
+    const [number, byte] = [row * ROW, row * ROW * 8];
+    const name = (offset: number) =>
+      new Uint8Array(this.#bytes.slice(byte + offset, byte + offset + LARGEST));
+    return {
+      id: this.id(row),
+      peerName: name(PEER_NAME),
+      upstreamName: name(UPSTREAM_NAME),
+      acceptedAt: this.#numbers[number + ACCEPTED_AT] as number,
+      lastByteAt: this.#numbers[number + LAST_BYTE_AT] as number,
+      bytesUp: this.#numbers[number + BYTES_UP] as number,
+      bytesDown: this.#numbers[number + BYTES_DOWN] as number,
+    };
+  }
+
+  /** Takes the service's sockets that are not connected yet; -1 if there is none in that row. */
+  takeConnecting(row: number): number {
+    const word = row * ROW * 2;
+    if (this.id(row) === 0 || this.#words[word + STATE] !== CONNECTING) return -1;
+    const upstream = this.#words[word + UPSTREAM] as number;
+    this.#words[word + UPSTREAM] = -1;
+    return upstream;
   }
 
   /** Ends a row. @param reason as an index of {@linkcode CLOSE_REASONS} */

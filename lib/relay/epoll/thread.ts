@@ -25,12 +25,14 @@ import { Connection } from "./connection.ts";
 import { Connector } from "./connector.ts";
 import { type Direction, ENDED, MORE, SINK_FAILED, SOURCE_FAILED } from "./direction.ts";
 import type { Assignment, Failures, Report } from "./messages.ts";
+import type { MovedConnection } from "./moved.ts";
 import { Pipes } from "./pipes.ts";
 import {
   CLOSING,
   CONTROL,
   ENDING,
   ESTABLISHED,
+  FROZEN,
   HALF_CLOSED,
   HOLDING,
   OPEN,
@@ -74,6 +76,8 @@ export class Thread {
   readonly #table: Table;
   readonly #target: TargetMemory;
   readonly #epoll = new Epoll(EVENTS);
+  /** While it is frozen it only waits for its waker: no event of a connection may be lost. */
+  readonly #frozenEpoll = new Epoll(1);
   readonly #acceptor: Acceptor;
   readonly #connector: Connector;
   readonly #timers: Timers;
@@ -81,11 +85,13 @@ export class Thread {
   /** By row; a row is used again and again, and so is its connection. */
   readonly #connections: Connection[] = [];
   readonly #freeRows: number[] = [];
+  /** The connections of another process that are not served yet: they have the first rows. */
+  #arrived: readonly MovedConnection[];
   /** Directions that had more to do than fits in one turn. */
   #unfinished: Direction[] = [];
   #taken: Direction[] = [];
-  #accepted = 0;
-  #mode = HOLDING;
+  #lastId: number;
+  #mode = FROZEN;
   #command = 0;
   #cuts = 0;
   #targetVersion: number;
@@ -105,7 +111,17 @@ export class Thread {
     this.#targetVersion = this.#target.version;
     this.#connector = new Connector(this, this.#target.read(), assignment.connectTimeout);
     const { index, wakers, listener, maxConnections } = assignment;
-    this.#epoll.add(wakers[index] as number, EPOLLIN, WAKER);
+    this.#lastId = assignment.lastId + index + 1 - assignment.threads;
+    for (const epoll of [this.#epoll, this.#frozenEpoll]) {
+      epoll.add(wakers[index] as number, EPOLLIN, WAKER);
+    }
+    this.#arrived = assignment.moved;
+    for (const [row, moved] of assignment.moved.entries()) {
+      const connection = new Connection(row);
+      connection.restore(moved);
+      this.#connections.push(connection);
+      this.#table.restore(row, moved);
+    }
     this.#acceptor = new Acceptor({
       context: this,
       shared: this.#shared,
@@ -120,22 +136,14 @@ export class Thread {
   /** Serves until the main thread wants an end. */
   run(): void {
     this.#tell({ ready: true });
-    const onTimer = (row: number) => this.#timerRanOut(row);
     while (this.#mode !== ENDING) {
-      const count = this.#epoll.wait(this.#patience());
-      if (count < 0 && errno() !== EINTR) throw new SystemError("epoll_wait");
-      this.time = now();
-      this.turn++;
-      for (let index = 0; index < count; index++) {
-        this.#handle(this.#epoll.dataAt(index), this.#epoll.eventsAt(index));
-      }
-      if (this.#unfinished.length > 0) this.#continueUnfinished();
-      this.#timers.fire(this.time, this.#connections.length, onTimer);
-      if (this.#madeRoom || this.time >= this.#acceptor.retryAt) this.#proceed();
+      if (this.#mode === FROZEN) this.#waitToThaw();
+      else this.#takeTurn();
       if (this.#report !== null) this.#sendReport();
     }
     this.#pipes.close();
     this.#epoll.close();
+    this.#frozenEpoll.close();
     this.#tell({ ended: true });
   }
 
@@ -143,11 +151,10 @@ export class Thread {
   accepted(client: number, peer: Uint8Array, wasHeld: boolean): void {
     const row = this.#freeRows.pop() ?? this.#connections.length;
     const connection = this.#connections[row] ??= new Connection(row);
-    const { index, threads, tellEach } = this.#assignment;
-    const id = this.#accepted++ * threads + index + 1;
+    this.#lastId += this.#assignment.threads;
     connection.begin(client, this.turn);
-    this.#table.begin(row, id, client, this.time, peer);
-    if (tellEach) this.#tellOpened(row);
+    this.#table.begin(row, this.#lastId, client, this.time, peer);
+    if (this.#assignment.tellEach) this.#tellOpened(row);
     // One that was reset while it was held need not trouble the service.
     if (wasHeld && !hasPeer(client)) return this.#cut(connection, "client_reset");
     this.#connector.start(connection);
@@ -197,6 +204,31 @@ export class Thread {
     this.#cut(connection, "upstream_unreachable");
   }
 
+  /** Waits for events, and does what is to be done. */
+  #takeTurn(): void {
+    const count = this.#wait(this.#epoll, this.#patience());
+    for (let index = 0; index < count; index++) {
+      this.#handle(this.#epoll.dataAt(index), this.#epoll.eventsAt(index));
+    }
+    if (this.#unfinished.length > 0) this.#continueUnfinished();
+    this.#timers.fire(this.time, this.#connections.length, this.#timerRanOut);
+    if (this.#madeRoom || this.time >= this.#acceptor.retryAt) this.#proceed();
+    if (this.#mode === FROZEN) this.#reporting.frozen = this.#moved;
+  }
+
+  /** Events of connections wait in their own epoll instance: none is lost while it is frozen. */
+  #waitToThaw(): void {
+    if (this.#wait(this.#frozenEpoll, -1) > 0) this.#obey();
+  }
+
+  #wait(epoll: Epoll, patience: number): number {
+    const count = epoll.wait(patience);
+    if (count < 0 && errno() !== EINTR) throw new SystemError("epoll_wait");
+    this.time = now();
+    this.turn++;
+    return count;
+  }
+
   #patience(): number {
     if (this.#unfinished.length > 0) return 0;
     const { retryAt } = this.#acceptor;
@@ -230,7 +262,7 @@ export class Thread {
       return;
     }
     if (down.blocked && (events & WRITABLE) !== 0) this.#carry(connection, down);
-    if (up.readable && !up.blocked) this.#carry(connection, up);
+    if (up.readable && !up.blocked && !up.ended) this.#carry(connection, up);
     if ((events & EPOLLERR) !== 0) this.#cut(connection, "client_reset");
   }
 
@@ -247,7 +279,7 @@ export class Thread {
     if ((up.blocked && (events & WRITABLE) !== 0) || (attempt !== null && up.readable)) {
       this.#carry(connection, up);
     }
-    if (down.readable && !down.blocked) this.#carry(connection, down);
+    if (down.readable && !down.blocked && !down.ended) this.#carry(connection, down);
     if ((events & EPOLLERR) !== 0) this.#cut(connection, "upstream_reset");
   }
 
@@ -352,12 +384,12 @@ export class Thread {
     for (const [other, waker] of wakers.entries()) if (other !== index) raise(waker);
   }
 
-  #timerRanOut(row: number): void {
+  readonly #timerRanOut = (row: number): void => {
     const connection = this.#connections[row] as Connection;
     if (connection.client === -1) return;
     if (connection.attempt !== null) this.#connector.due(connection, connection.attempt);
     else this.#lookAfter(connection);
-  }
+  };
 
   /** Cuts a connection whose time is over, and sets the timer for the next look. */
   #lookAfter(connection: Connection): void {
@@ -397,13 +429,50 @@ export class Thread {
   #setMode(mode: number): void {
     if (mode === this.#mode) return;
     this.#mode = mode;
+    if (this.#arrived.length > 0) this.#welcomeArrived();
     if (mode === HOLDING) this.#acceptor.hold();
     else if (mode === OPEN) this.#acceptor.open();
     else if (mode === CLOSING) this.#acceptor.finish();
+    else if (mode === FROZEN) this.#acceptor.freeze();
     else {
       this.#acceptor.end();
       for (const connection of this.#connections) this.#cut(connection, "stopped");
     }
+  }
+
+  /** Starts to serve the connections that another process had. */
+  #welcomeArrived(): void {
+    for (const [row, { deadline }] of this.#arrived.entries()) {
+      const connection = this.#connections[row] as Connection;
+      this.#epoll.add(connection.client, EVERYTHING, FIRST_ROW + 2 * row);
+      if (connection.upstream === -1) {
+        this.#connector.start(connection, deadline ?? Infinity);
+      } else {
+        this.#epoll.add(connection.upstream, EVERYTHING, FIRST_ROW + 2 * row + 1);
+        this.#timers.set(row, this.time);
+      }
+    }
+    this.#arrived = [];
+  }
+
+  /** What another process needs to know to go on. */
+  get #moved(): NonNullable<Report["frozen"]> {
+    const connections: MovedConnection[] = [];
+    for (const connection of this.#connections) {
+      const { row, client, upstream, up, down, attempt, endedAt } = connection;
+      if (client === -1) continue;
+      connections.push({
+        ...this.#table.moved(row),
+        client,
+        // One that is being connected is connected anew.
+        upstream: attempt === null ? upstream : -1,
+        endedAt: endedAt === Infinity ? null : endedAt,
+        deadline: attempt === null || attempt.deadline === Infinity ? null : attempt.deadline,
+        up: up.moved,
+        down: down.moved,
+      });
+    }
+    return { connections, lastId: this.#lastId };
   }
 
   #cutWished(cuts: number): void {

@@ -1,0 +1,41 @@
+import { libc } from "./libc.ts";
+
+/** There is something to read (bits/poll.h). */
+const POLLIN = 1;
+
+/** struct pollfd: a descriptor, events in 16 bits, and the events that came (poll(2)). */
+function polled(descriptors: readonly number[]): Int32Array<ArrayBuffer> {
+  const structs = new Int32Array(2 * descriptors.length);
+  for (const [index, descriptor] of descriptors.entries()) {
+    structs[2 * index] = descriptor;
+    structs[2 * index + 1] = POLLIN;
+  }
+  return structs;
+}
+
+/** Which of them something has come of. */
+function readable(structs: Int32Array): number[] {
+  const found = [];
+  for (let index = 0; index < structs.length; index += 2) {
+    if ((structs[index + 1] as number) >>> 16 !== 0) found.push(structs[index] as number);
+  }
+  return found;
+}
+
+/**
+ * Waits, with everything else, until a descriptor is readable or its other side is gone.
+ *
+ * @param timeout in milliseconds
+ */
+export function becomesReadable(descriptor: number, timeout: number): boolean {
+  const structs = polled([descriptor]);
+  libc.poll(new Uint8Array(structs.buffer), 1, timeout);
+  return readable(structs).length > 0;
+}
+
+/** Waits, in the background, for as long as it takes, until one of some descriptors is readable. */
+export async function whichBecomesReadable(descriptors: readonly number[]): Promise<number[]> {
+  const structs = polled(descriptors);
+  await libc.pollInBackground(new Uint8Array(structs.buffer), descriptors.length, -1);
+  return readable(structs);
+}
