@@ -17,11 +17,14 @@
 
 import { type Address, formatAddress, parseAddress } from "./address.ts";
 import type { Clock } from "./clock.ts";
+import { Away } from "./drain/away.ts";
 import { begin, type Current, drained, join, startDrained } from "./drain/current.ts";
 import { untilDue } from "./drain/due.ts";
 import * as messages from "./drain/messages.ts";
+import { packDrain, packWaiters, unpackDrain, unpackWaiter } from "./drain/moving.ts";
 import type { DrainRecord, RecordStore } from "./drain/record.ts";
 import { recordOf, restore } from "./drain/recording.ts";
+import type { DrainSnapshot } from "./drain/snapshot.ts";
 import { isPast, wallTime } from "./drain/times.ts";
 import {
   type DrainEvent,
@@ -36,6 +39,7 @@ import { Waiter } from "./drain/waiter.ts";
 import type { Relay, Released } from "./relay/relay.ts";
 import { messageOf } from "./message_of.ts";
 
+export { COME_BACK_WITHIN } from "./drain/away.ts";
 export { START_DRAINED_LEASE } from "./drain/current.ts";
 export { ABSORB_WITHIN } from "./drain/refusals.ts";
 
@@ -75,7 +79,14 @@ export class Drain {
   #current: Current | null = null;
   #turn: Promise<unknown> = Promise.resolve();
   #cancelTimer: () => void = () => {};
+  /** The end of its process, or of its part in it. */
   #stopped = false;
+  #moved = false;
+  /** Set from {@linkcode freeze} to {@linkcode thaw}, or for good once it has moved. */
+  #frozen: PromiseWithResolvers<void> | null = null;
+  /** While parked: has the listening socket given back. */
+  #takeBack: (() => Promise<void>) | null = null;
+  #away: Away;
 
   constructor(parts: DrainParts) {
     this.#relay = parts.relay;
@@ -83,6 +94,7 @@ export class Drain {
     this.#store = parts.store;
     this.#report = parts.report;
     this.#commandUpstream = formatAddress(parts.commandUpstream);
+    this.#away = new Away([], parts.clock);
   }
 
   /** The state as it is now. Times are by the wall clock, in milliseconds, or `null`. */
@@ -107,10 +119,7 @@ export class Drain {
    */
   start(found: DrainRecord | null, drainAnyway: boolean): Promise<void> {
     return this.#serialize(async () => {
-      if (found?.upstream && found.commandUpstream === this.#commandUpstream) {
-        this.#relay.retarget(parseAddress(found.upstream));
-        this.#report({ type: "retargeted", upstream: found.upstream, restored: true });
-      }
+      if (found) this.#restoreUpstream(found);
       const restored = found && restore(found, this.#clock);
       if (found && !restored) {
         const expired = found.state === "drained" || found.detached;
@@ -129,6 +138,112 @@ export class Drain {
   }
 
   /**
+   * Begins instead, with the relay holding and its connections in it: goes on where another process
+   * was. Its waiters have {@linkcode COME_BACK_WITHIN}; then they have left.
+   *
+   * @param snapshot what {@linkcode freeze} gave there
+   */
+  takeOver(snapshot: DrainSnapshot): Promise<void> {
+    return this.#serialize(async () => {
+      this.#restoreUpstream(snapshot);
+      const leave = (waiter: Waiter) => this.#unattended(this.#left(waiter));
+      const waiters = snapshot.waiters.map((one) => unpackWaiter(one, this.#clock, leave));
+      this.#away = new Away(waiters, this.#clock);
+      if (snapshot.drain === null) {
+        await this.#tryToRemove();
+        await this.#relay.open();
+        return;
+      }
+      const current = unpackDrain(snapshot.drain, this.#clock);
+      for (const waiter of waiters) if (waiter.endedAs === null) current.waiters.add(waiter);
+      // It is there already, but may name another command line, or not have been written.
+      await this.#tryToWrite(current);
+      this.#current = current;
+      this.#report({ type: "taken_over", state: current.state, owner: current.owner });
+      // Those that were cut and were not gone yet are not cut again by themselves.
+      for (const id of current.cut) this.#relay.close(id, "drain");
+      await this.#advance();
+    });
+  }
+
+  /**
+   * Stops changing anything, so that another process can take over. Commands and what is due wait,
+   * and the relay is asked to do nothing, until {@linkcode thaw} or {@linkcode moved}.
+   *
+   * @throws {DrainRefused} when the process stops
+   */
+  freeze(): Promise<DrainSnapshot> {
+    const { promise, resolve, reject } = Promise.withResolvers<DrainSnapshot>();
+    this.#serialize(async () => {
+      this.#refuseIfStopped();
+      this.#cancelTimer();
+      const frozen = Promise.withResolvers<void>();
+      this.#frozen = frozen;
+      resolve(this.#snapshot());
+      // Its turn lasts until then.
+      await frozen.promise.catch(() => {});
+    }).catch(reject);
+    return promise;
+  }
+
+  /** Goes on after {@linkcode freeze} as if nothing had happened. */
+  thaw(): void {
+    this.#frozen?.resolve();
+    this.#frozen = null;
+  }
+
+  /** Ends the machine after {@linkcode freeze}, without touching the relay: it goes on elsewhere. */
+  moved(): void {
+    if (this.#frozen === null) throw new Error("A drain must be frozen to be moved");
+    this.#stopped = this.#moved = true;
+    const current = this.#current;
+    if (current !== null) {
+      const outcome = this.#outcome("moved", current, messages.MOVED);
+      for (const waiter of current.waiters) waiter.end(outcome);
+    }
+    this.#frozen.reject(new DrainRefused("moved", messages.MOVED));
+  }
+
+  /**
+   * A keeper has the listening socket as well. Until {@linkcode unpark} no time that runs out ends
+   * the drain; a resume does.
+   *
+   * @param takeBack is called before the relay opens, and resolves when it may
+   */
+  park(takeBack: () => Promise<void>): void {
+    this.#takeBack = takeBack;
+  }
+
+  /** There is no keeper any more: what has become due meanwhile happens now. */
+  unpark(): void {
+    this.#takeBack = null;
+    this.#wake();
+  }
+
+  /**
+   * `null` unless it is {@linkcode freeze frozen}. Resolves when it goes on; rejects with
+   * {@linkcode DrainRefused} when it has moved.
+   */
+  get frozen(): Promise<void> | null {
+    return this.#frozen?.promise ?? null;
+  }
+
+  /**
+   * Somebody comes back who waited for it in the process before.
+   *
+   * @param token names the waiter
+   * @throws {DrainRefused} when nobody of that name is waited for
+   */
+  comeBack(token: string): Promise<Waiter> {
+    return this.#serialize(() => {
+      this.#refuseIfStopped();
+      const waiter = this.#away.take(token);
+      if (waiter !== undefined) return Promise.resolve(waiter);
+      throw new DrainRefused("no_such_waiter", messages.NO_SUCH_WAITER);
+    });
+  }
+
+  /**
    * Enters draining, or joins the owner's own drain.
    *
    * @returns the one who waits for it
@@ -140,7 +255,8 @@ export class Drain {
       const current = this.#current === null
         ? await this.#enter(request)
         : await this.#join(this.#current, request);
-      const waiter = new Waiter(request, (gone) => this.#unattended(this.#left(gone)));
+      const leave = (gone: Waiter) => this.#unattended(this.#left(gone));
+      const waiter = new Waiter(request, this.#clock, leave);
       current.waiters.add(waiter);
       await this.#advance();
       // Not told before: the new lease may have ended while it was being written.
@@ -248,7 +364,7 @@ export class Drain {
     this.#stopped = true;
     return this.#serialize(() => {
       const current = this.#current;
-      if (current !== null && !again) {
+      if (current !== null && !again && !this.#moved) {
         const outcome = this.#outcome("stopped", current, messages.stoppedWhile(current));
         if (current.state === "draining") this.#report({ type: "over", ...outcome });
         for (const waiter of current.waiters) waiter.end(outcome);
@@ -278,8 +394,10 @@ export class Drain {
 
   /** Does what is due: cuts, becomes drained, fails by the deadline, ends with the lease. */
   async #advance(): Promise<void> {
+    if (this.#stopped || this.#takeBack !== null) return;
+    for (const waiter of this.#away.takeOverdue()) await this.#lose(waiter);
     const current = this.#current;
-    if (current === null || this.#stopped) return;
+    if (current === null) return;
     if (current.state === "drained") {
       if (isPast(current.leaseEnds, this.#clock)) await this.#end(current, "lease", null);
       return;
@@ -363,6 +481,8 @@ export class Drain {
   async #end(current: Current, cause: EndCause, by: string | null): Promise<Released> {
     const message = messages.endedBy(cause, current, by);
     const outcome = this.#outcome(OUTCOMES[cause], current, message);
+    // Before anything else: until then somebody else may own it all in a moment.
+    await this.#takeBack?.();
     await this.#tryToRemove();
     // Before the relay opens: nobody may hear "drained" while somebody is served.
     this.#current = null;
@@ -382,14 +502,16 @@ export class Drain {
 
   /** Somebody who waited went away. */
   #left(waiter: Waiter): Promise<void> {
-    return this.#serialize(async () => {
-      const current = this.#current;
-      if (!current?.waiters.delete(waiter)) return;
-      waiter.end(this.#outcome("cancelled", current, "Went away before the drain was over"));
-      const wanted = current.state === "drained" || current.detached || current.waiters.size > 0;
-      if (this.#stopped || wanted && !waiter.attached) return;
-      await this.#end(current, "cancelled", null);
-    });
+    return this.#serialize(() => this.#lose(waiter));
+  }
+
+  async #lose(waiter: Waiter): Promise<void> {
+    const current = this.#current;
+    if (!current?.waiters.delete(waiter)) return;
+    waiter.end(this.#outcome("cancelled", current, "Went away before the drain was over"));
+    const wanted = current.state === "drained" || current.detached || current.waiters.size > 0;
+    if (this.#stopped || wanted && !waiter.attached) return;
+    await this.#end(current, "cancelled", null);
   }
 
   #refuseResume(current: Current, owner: string, force: boolean): void {
@@ -398,7 +520,27 @@ export class Drain {
   }
 
   #refuseIfStopped(): void {
+    if (this.#moved) throw new DrainRefused("moved", messages.MOVED);
     if (this.#stopped) throw new DrainRefused("stopping", "The proxy is stopping");
+  }
+
+  /** An upstream that was set at run time counts as long as the command line names the same. */
+  #restoreUpstream(found: Pick<DrainRecord, "upstream" | "commandUpstream">): void {
+    if (found.upstream === null || found.commandUpstream !== this.#commandUpstream) return;
+    this.#relay.retarget(parseAddress(found.upstream));
+    this.#report({ type: "retargeted", upstream: found.upstream, restored: true });
+  }
+
+  #snapshot(): DrainSnapshot {
+    const current = this.#current;
+    const upstream = formatAddress(this.#relay.upstream);
+    return {
+      version: 1,
+      commandUpstream: this.#commandUpstream,
+      upstream: upstream === this.#commandUpstream ? null : upstream,
+      drain: current && packDrain(current, this.#clock),
+      waiters: packWaiters(current?.waiters ?? [], this.#away.all),
+    };
   }
 
   #record(current: Current, upstream: Address = this.#relay.upstream): DrainRecord {
@@ -446,15 +588,18 @@ export class Drain {
       message,
       waited: this.#clock.now() - current.started,
       cut: current.cut.size,
-      blockers: outcome === "drained" ? [] : this.#relay.connections(),
+      // When it moves, they are no longer this relay's.
+      blockers: outcome === "drained" || outcome === "moved" ? [] : this.#relay.connections(),
     };
   }
 
   #setTimer(): void {
     this.#cancelTimer();
     this.#cancelTimer = () => {};
-    if (this.#current === null || this.#stopped) return;
-    const delay = untilDue(this.#current, () => this.#relay.connections(), this.#clock);
-    if (delay !== null) this.#cancelTimer = this.#clock.after(delay, () => this.#wake());
+    if (this.#stopped || this.#takeBack !== null) return;
+    const due = this.#current &&
+      untilDue(this.#current, () => this.#relay.connections(), this.#clock);
+    const delay = Math.min(due ?? Infinity, this.#away.left ?? Infinity);
+    if (delay < Infinity) this.#cancelTimer = this.#clock.after(delay, () => this.#wake());
   }
 }

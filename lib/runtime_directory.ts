@@ -8,6 +8,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { formatAddress, type ListenAddress } from "./address.ts";
 import { Failure } from "./command_line.ts";
 import { messageOf } from "./message_of.ts";
+import { whyNoEpoll } from "./relay/epoll/available.ts";
 
 /** What a Unix socket's path may have, in bytes. Source: unix(7), sun_path less its NUL. */
 const LONGEST_SOCKET_PATH = 107;
@@ -49,17 +50,22 @@ export function pathsIn(directory: string) {
   return {
     lock: join(directory, "lock"),
     control: join(directory, "control.sock"),
+    handover: join(directory, "handover.sock"),
     record: join(directory, "drain.json"),
+    keeperLog: join(directory, "keeper.log"),
   };
 }
 
+/** Another process has the directory. */
+export class DirectoryTaken extends Failure {}
+
 /** A runtime directory that is ours for as long as this is not disposed of. */
 export class OwnedDirectory implements Disposable {
-  readonly #lock: Deno.FsFile;
+  readonly #lock: Lock;
 
   private constructor(
     readonly path: string,
-    lock: Deno.FsFile,
+    lock: Lock,
     private readonly made: readonly string[],
   ) {
     this.#lock = lock;
@@ -93,16 +99,35 @@ export class OwnedDirectory implements Disposable {
     }
   }
 
+  /**
+   * Has a directory that another process gave up for this one.
+   *
+   * @param descriptor of its lock
+   */
+  static async inherit(path: string, descriptor: number): Promise<OwnedDirectory> {
+    await signLock(path, "proxy");
+    return new OwnedDirectory(
+      path,
+      { descriptor, release: () => closeDescriptor(descriptor) },
+      [],
+    );
+  }
+
+  /** The descriptor of the lock, to be passed on; `null` where it is not known. */
+  get lock(): number | null {
+    return this.#lock.descriptor;
+  }
+
   /** Gives it up after a start that failed: what was not there before is not there afterwards. */
   async abandon(): Promise<void> {
     await Deno.remove(pathsIn(this.path).lock).catch(() => {});
     await removeDirectories(this.made);
-    this.#lock.close();
+    this.#lock.release();
   }
 
   /** Gives the directory up. It stays, with what is to be remembered in it. */
   [Symbol.dispose](): void {
-    this.#lock.close();
+    this.#lock.release();
   }
 }
 
@@ -167,8 +192,15 @@ async function strangersIn(path: string): Promise<string[]> {
   return strangers;
 }
 
-/** Locks a directory, for as long as the file stays open. */
-async function lock(directory: string): Promise<Deno.FsFile> {
+/** A lock on a directory. */
+interface Lock {
+  /** The descriptor of the locked file; `null` where it is not known. */
+  readonly descriptor: number | null;
+  release(): void;
+}
+
+/** Locks a directory, until the lock is released or the process ends. */
+async function lock(directory: string): Promise<Lock> {
   const path = pathsIn(directory).lock;
   const info = await Deno.lstat(path).catch(() => null);
   if (info?.isSymlink) throw new Failure(`The lock ${path} is a symbolic link`);
@@ -176,24 +208,62 @@ async function lock(directory: string): Promise<Deno.FsFile> {
   try {
     // One that is older may be open to others, and whoever can open it can lock it.
     await Deno.chmod(path, 0o600);
-    if (!await file.tryLock(true)) throw await takenBy(directory);
-    // Somebody who failed to start may have removed it just before it was locked.
-    const [mine, there] = [await file.stat(), await Deno.lstat(path).catch(() => null)];
-    if (mine.ino !== there?.ino) throw await takenBy(directory);
+    const locked = whyNoEpoll() === null
+      ? await lockByDescriptor(path)
+      : await lockFile(file, path);
+    if (locked === null) throw await takenBy(directory);
     await file.truncate();
     await file.write(new TextEncoder().encode(`${Deno.pid}\n`));
-    return file;
+    if (locked.descriptor !== null) file.close();
+    return locked;
   } catch (error) {
     file.close();
     throw error;
   }
 }
 
-async function takenBy(directory: string): Promise<Failure> {
-  const pid = (await Deno.readTextFile(pathsIn(directory).lock).catch(() => "")).trim();
-  const who = pid === "" ? "Another proxy" : `Another proxy (process ${pid})`;
-  return new Failure(
-    `${who} runs with the runtime directory ${directory}: ` +
+/** With a descriptor that can be passed on to another process. */
+async function lockByDescriptor(path: string): Promise<Lock | null> {
+  // Not before: what it is made of can only be loaded where it can run.
+  const { tryLock } = await import("./linux/lock.ts");
+  const descriptor = tryLock(path);
+  if (descriptor === null) return null;
+  return { descriptor, release: () => closeDescriptor(descriptor) };
+}
+
+async function lockFile(file: Deno.FsFile, path: string): Promise<Lock | null> {
+  if (!await file.tryLock(true)) return null;
+  // Somebody who failed to start may have removed it just before it was locked.
+  const [mine, there] = [await file.stat(), await Deno.lstat(path).catch(() => null)];
+  return mine.ino === there?.ino ? { descriptor: null, release: () => file.close() } : null;
+}
+
+async function closeDescriptor(descriptor: number): Promise<void> {
+  const { libc } = await import("./linux/libc.ts");
+  libc.close(descriptor);
+}
+
+/**
+ * Writes into the lock, which must be ours, who has it now. Only for people, so that a full disk is no
+ * reason to fail.
+ */
+export async function signLock(directory: string, who: "proxy" | "keeper"): Promise<void> {
+  const text = who === "proxy" ? `${Deno.pid}` : `${Deno.pid} keeper`;
+  await Deno.writeTextFile(pathsIn(directory).lock, `${text}\n`).catch(() => {});
+}
+
+async function takenBy(directory: string): Promise<DirectoryTaken> {
+  const text = await Deno.readTextFile(pathsIn(directory).lock).catch(() => "");
+  const [pid, role] = text.trim().split(" ");
+  const process = pid ? ` (process ${pid})` : "";
+  if (role === "keeper") {
+    return new DirectoryTaken(
+      `A keeper${process} keeps the clients of the proxy with the runtime directory ${directory}: ` +
+        "only a proxy with --takeover auto and the epoll relay can go on with them",
+    );
+  }
+  return new DirectoryTaken(
+    `Another proxy${process} runs with the runtime directory ${directory}: ` +
       "stop that one first, or choose another directory with --runtime-dir",
   );
 }

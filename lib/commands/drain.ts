@@ -45,7 +45,7 @@ export async function drain(
   }
   const progress = new Progress(options.timeout);
   let last: DrainProgress | null = null;
-  for await (const line of proxy.lines<DrainProgress | DrainOutcome>("POST", "/v1/drain", body)) {
+  for await (const line of proxy.drain(body)) {
     if ("outcome" in line) {
       progress.clear();
       return finished(line, json);

@@ -3,7 +3,7 @@ import { EXIT } from "../control/exit_codes.ts";
 import { runningIn } from "../control/running.ts";
 import { defaultDirectories } from "../runtime_directory.ts";
 import { LOOK_PATIENCE } from "./find_proxy.ts";
-import { printResult, table, tell } from "./output.ts";
+import { describeTime, printResult, table, tell } from "./output.ts";
 
 /** `proxyctl list` @returns the exit code: that of a proxy that does not answer, if there is one */
 export async function list(options: { json?: boolean }): Promise<number> {
@@ -16,7 +16,9 @@ export async function list(options: { json?: boolean }): Promise<number> {
       exitCode = status.exitCode;
       continue;
     }
-    const { listen, upstream, state, active, queued, owner, pid } = status;
+    const { listen, upstream, active, queued, owner, pid, parkedUntil } = status;
+    // How long it may stay so is what matters then.
+    const state = parkedUntil === null ? status.state : `parked, ends ${describeTime(parkedUntil)}`;
     const numbers = [`${active}`, queued === null ? "unknown" : `${queued}`];
     rows.push([listen, upstream, state, ...numbers, owner ?? "-", `${pid}`, directory]);
     result.push({ directory, ...status });

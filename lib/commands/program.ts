@@ -18,6 +18,7 @@ import { kill } from "./kill.ts";
 import { list } from "./list.ts";
 import { metrics } from "./metrics.ts";
 import { print } from "./output.ts";
+import { KEEP, park } from "./park.ts";
 import { defaultOwner } from "./owner.ts";
 import { resume } from "./resume.ts";
 import { retarget } from "./retarget.ts";
@@ -47,6 +48,11 @@ Exit codes:
  * @throws {CommanderError} for bad usage, and for `--help` and `--version` once they are printed
  */
 export async function runProxyctl(args: readonly string[]): Promise<number> {
+  if (args[0] === KEEP) {
+    // Not before: what it is made of can only be loaded where it can run.
+    const { keep } = await import("../keeper/main.ts");
+    return await keep(args.slice(1));
+  }
   let exitCode: number = EXIT.done;
   const root = named(program(NAME, EXIT.usage))
     .description("Controls a running disnix-tcp-proxy.")
@@ -83,6 +89,13 @@ export async function runProxyctl(args: readonly string[]): Promise<number> {
       value(parseFiniteDuration),
     )
     .action(onProxy((proxy, command) => resume(proxy, owned(command))));
+
+  json(verb("park", "while drained: keep those who wait, so that the proxy can be stopped"))
+    .addOption(
+      new Option("--for <duration>", "how long they are kept for the next proxy")
+        .argParser(value(parseFiniteDuration)).default(parseFiniteDuration("5m"), "5m"),
+    )
+    .action(onProxy((proxy, command) => park(proxy, command.opts())));
 
   json(verb("connections", "list the active connections"))
     .action(onProxy((proxy, command) => connections(proxy, command.opts())));

@@ -32,6 +32,8 @@ function describe(status: Status): string {
     ...time("since", status.since),
     ...time("deadline", status.deadline),
     ...time("lease expires", status.leaseExpires),
+    ...text("keeper", status.keeper === null ? null : `process ${status.keeper}`),
+    ...time("parked until", status.parkedUntil),
     ["active", `${status.active}`],
     ["queued", status.queued === null ? "unknown" : `${status.queued}`],
     ["listen", status.listen],

@@ -28,7 +28,7 @@ export async function withDrain(
   const owner = `with-drain ${Deno.pid} (${defaultOwner()})`;
   const reason = options.reason ?? command.join(" ").slice(0, 200).replaceAll(/\p{Cc}/gu, " ");
   const body = { ...drainBody({ ...options, reason }), owner, exclusive: true, attached: true };
-  const lines = proxy.lines<DrainProgress | DrainOutcome>("POST", "/v1/drain", body);
+  const lines = proxy.drain(body);
   const failed = await untilDrained(proxy, lines, options);
   if (failed !== null) return failed;
   // From here on the lines are only read to learn that the drain is over.

@@ -26,6 +26,10 @@ export interface Status {
   readonly since: string | null;
   readonly deadline: string | null;
   readonly leaseExpires: string | null;
+  /** The process that keeps the listening socket while parked; else `null`. */
+  readonly keeper: number | null;
+  /** Until when it does. */
+  readonly parkedUntil: string | null;
   readonly accepted: number;
   readonly bytesUp: number;
   readonly bytesDown: number;
@@ -60,12 +64,17 @@ export interface DrainProgress {
 
 /** The last line of `POST /v1/drain`. */
 export interface DrainOutcome {
-  readonly outcome: Outcome["outcome"] | "moved";
+  readonly outcome: Outcome["outcome"];
   readonly message: string;
   readonly waitedSeconds: number;
   readonly connectionsCut: number;
   readonly active: number;
   readonly blockers: readonly ConnectionView[];
+  /**
+   * Only of `moved`: another process goes on with the drain, under the same control socket. Who
+   * sends it `{"waiter": TOKEN}` within 10 s waits on as if nothing had happened.
+   */
+  readonly waiter?: string;
 }
 
 /** What `POST /v1/drain` answers to a dry run: what a drain would do now. */
@@ -95,13 +104,18 @@ export const ERROR_STATUS = {
   bad_request: 400,
   not_found: 404,
   no_such_connection: 404,
+  no_such_waiter: 404,
   method_not_allowed: 405,
   request_timeout: 408,
   held_by_another: 409,
   too_large: 413,
   internal: 500,
   record_not_written: 500,
+  /** Only a keeper is there. */
+  parked: 409,
   stopping: 503,
+  /** Another process takes over: the same request, made again, is for that one. */
+  moved: 503,
   upstream_unreachable: 504,
 } as const;
 
@@ -144,6 +158,8 @@ const drainRequest = v.pipe(
   ),
 );
 
+const returnRequest = v.strictObject({ waiter: v.pipe(v.string(), v.uuid("is no token")) });
+
 const resumeRequest = v.strictObject({
   owner,
   force: v.optional(v.boolean(), false),
@@ -153,10 +169,18 @@ const resumeRequest = v.strictObject({
 const upstreamRequest = v.strictObject({ upstream: parsed(parseAddress) });
 
 /** The bodies of requests. */
-export const REQUESTS = { drain: drainRequest, resume: resumeRequest, upstream: upstreamRequest };
+export const REQUESTS = {
+  drain: drainRequest,
+  /** Also of `POST /v1/drain`: by who waited for the drain before it moved. */
+  return: returnRequest,
+  resume: resumeRequest,
+  upstream: upstreamRequest,
+};
 
 /** The body of `POST /v1/drain` as a client writes it. */
 export type DrainBody = v.InferInput<typeof drainRequest>;
+/** The body of `POST /v1/drain` of a client that comes back. */
+export type ReturnBody = v.InferInput<typeof returnRequest>;
 /** The body of `POST /v1/resume` as a client writes it. */
 export type ResumeBody = v.InferInput<typeof resumeRequest>;
 

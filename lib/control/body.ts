@@ -23,13 +23,29 @@ export async function readBody<S extends Schema>(
   request: Request,
   schema: S,
 ): Promise<v.InferOutput<S>> {
+  return validate(await readJson(request), schema);
+}
+
+/**
+ * Reads a body; no body at all is an empty object.
+ *
+ * @throws {ApiError} saying what is wrong with it
+ */
+export async function readJson(request: Request): Promise<unknown> {
   const text = await readText(request);
-  let json: unknown;
   try {
-    json = text.trim() === "" ? {} : JSON.parse(text);
+    return text.trim() === "" ? {} : JSON.parse(text);
   } catch {
     throw new ApiError("bad_request", "The body is not JSON");
   }
+}
+
+/**
+ * Validates a body.
+ *
+ * @throws {ApiError} saying what is wrong with it
+ */
+export function validate<S extends Schema>(json: unknown, schema: S): v.InferOutput<S> {
   const result = v.safeParse(schema, json);
   if (result.success) return result.output;
   throw new ApiError("bad_request", complaint(result.issues[0], Object.keys(schema.entries)));

@@ -5,12 +5,13 @@
  */
 
 import { type IncomingMessage, request as httpRequest } from "node:http";
+import { setTimeout as delay } from "node:timers/promises";
 import { Failure } from "../command_line.ts";
-import { pathsIn } from "../runtime_directory.ts";
 import { describeDuration } from "../duration.ts";
-import type { ErrorBody, ErrorCode } from "./api.ts";
+import { pathsIn } from "../runtime_directory.ts";
+import type { DrainBody, DrainOutcome, DrainProgress, ReturnBody } from "./api.ts";
 import { EXIT } from "./exit_codes.ts";
-import { messageOf } from "../message_of.ts";
+import { failureOf, isAbsence, isMove, readRefusal } from "./failures.ts";
 
 /** How long a proxy may take to answer, or to say the next line, in milliseconds. */
 const PATIENCE = 10_000;
@@ -18,23 +19,17 @@ const PATIENCE = 10_000;
 /** After a time in which this process itself was stopped: how long what has arrived may take. */
 const LAST_LOOK = 100;
 
-const EXIT_OF: Record<ErrorCode, number> = {
-  bad_request: EXIT.usage,
-  not_found: EXIT.unexpected,
-  no_such_connection: EXIT.wrongState,
-  method_not_allowed: EXIT.unexpected,
-  request_timeout: EXIT.unexpected,
-  held_by_another: EXIT.held,
-  too_large: EXIT.usage,
-  internal: EXIT.unexpected,
-  record_not_written: EXIT.unexpected,
-  stopping: EXIT.ended,
-  upstream_unreachable: EXIT.upstream,
-};
+/** How long a proxy that moves to another process may be away, in milliseconds. */
+const MOVE_PATIENCE = 10_000;
+
+/** How soon it is asked again meanwhile, in milliseconds. */
+const PAUSE = 20;
 
 /** A proxy, as seen through the control socket in its runtime directory. */
 export class ControlClient {
   readonly #socket: string;
+  /** Until when nobody needs to be there, because the proxy moves to another process. */
+  #movingUntil = -Infinity;
 
   /**
    * @param directory the runtime directory of the proxy
@@ -61,17 +56,82 @@ export class ControlClient {
     return text;
   }
 
-  /** As {@linkcode json}, for answers of many lines: yields each as it comes. */
-  async *lines<T>(method: string, path: string, body?: object): AsyncGenerator<T, void> {
-    let rest = "";
-    for await (const piece of this.#pieces(method, path, body, 0)) {
-      const lines = (rest + piece).split("\n");
-      rest = lines.pop() ?? "";
-      for (const line of lines) yield JSON.parse(line) as T;
+  /**
+   * Asks for a drain, and yields each line of the answer as it comes. When the drain moves to
+   * another process, so does this.
+   */
+  async *drain(body: DrainBody): AsyncGenerator<DrainProgress | DrainOutcome, void> {
+    let next: DrainBody | ReturnBody | null = body;
+    while (next !== null) {
+      const lines: AsyncGenerator<DrainProgress | DrainOutcome, void> = this.#lines(next);
+      next = null;
+      for await (const line of lines) {
+        if (!("outcome" in line) || line.waiter === undefined) {
+          yield line;
+          continue;
+        }
+        next = { waiter: line.waiter };
+        this.#moves();
+        break;
+      }
     }
   }
 
+  async *#lines(
+    body: DrainBody | ReturnBody,
+  ): AsyncGenerator<DrainProgress | DrainOutcome, void> {
+    let rest = "";
+    for await (const piece of this.#pieces("POST", "/v1/drain", body)) {
+      const lines = (rest + piece).split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines) yield JSON.parse(line);
+    }
+  }
+
+  /** Yields an answer as it comes; asks again as long as the proxy is moving. */
   async *#pieces(
+    method: string,
+    path: string,
+    body?: object,
+    extra = 0,
+  ): AsyncGenerator<string, void> {
+    for (let asked = 1, told = false;; asked++) {
+      let begun = false;
+      try {
+        for await (const piece of this.#ask(method, path, body, extra)) {
+          begun = true;
+          yield piece;
+        }
+        return;
+      } catch (error) {
+        if (isMove(error) && !told) {
+          told = true;
+          this.#moves();
+        }
+        const mayCome = !begun && (isMove(error) || isAbsence(error));
+        if (!mayCome) throw failureOf(error, this.directory);
+        if (performance.now() >= this.#movingUntil) throw this.#absent(error, asked > 1);
+      }
+      await delay(PAUSE);
+    }
+  }
+
+  /** @param awaited whether it was asked again and again */
+  #absent(error: unknown, awaited: boolean): Failure {
+    if (!awaited) return failureOf(error, this.directory);
+    return new Failure(
+      `The proxy at ${this.directory} was moving to another process, which did not answer ` +
+        `within ${describeDuration(MOVE_PATIENCE)}`,
+      isMove(error) ? EXIT.unexpected : EXIT.noProxy,
+    );
+  }
+
+  /** From now on it may be away for a while. */
+  #moves(): void {
+    this.#movingUntil = performance.now() + MOVE_PATIENCE;
+  }
+
+  async *#ask(
     method: string,
     path: string,
     body: object | undefined,
@@ -109,9 +169,7 @@ export class ControlClient {
         if (response.statusCode === 200) yield next.value;
         else refused += next.value;
       }
-      if (response.statusCode !== 200) throw refusal(refused);
-    } catch (error) {
-      throw this.#failure(error);
+      if (response.statusCode !== 200) throw readRefusal(refused);
     } finally {
       request.destroy();
     }
@@ -123,35 +181,5 @@ export class ControlClient {
       ? ""
       : "; what was asked for may still happen, see proxyctl status";
     return new Failure(`The proxy at ${this.directory} did not answer within ${waited}${later}`);
-  }
-
-  #failure(error: unknown): Failure {
-    if (error instanceof Failure) return error;
-    const code = (error as { code?: string }).code;
-    const at = this.directory;
-    if (code === "ENOENT" || code === "ECONNREFUSED") {
-      return new Failure(`No proxy runs at ${at}`, EXIT.noProxy);
-    }
-    if (code === "EACCES" || code === "EPERM") {
-      return new Failure(
-        `Permission denied for the control socket in ${at}: run this as the user of the proxy, ` +
-          "as root, or as a member of its --control-group",
-        EXIT.permission,
-      );
-    }
-    if (code === "ECONNRESET" || code === "EPIPE") {
-      return new Failure(`The proxy at ${at} went away before it had answered`, EXIT.ended);
-    }
-    const what = messageOf(error);
-    return new Failure(`Failed to ask the proxy at ${at}: ${what}`);
-  }
-}
-
-function refusal(text: string): Failure {
-  try {
-    const { error } = JSON.parse(text) as ErrorBody;
-    return new Failure(error.message, EXIT_OF[error.code] ?? EXIT.unexpected);
-  } catch {
-    return new Failure(`The proxy gave an answer that is not understood: ${text.slice(0, 200)}`);
   }
 }

@@ -18,14 +18,14 @@ const EVERY = 1000;
  * line. A client that goes away before that has left the drain.
  *
  * Who does not wait gets one line of progress. Who is attached gets lines until the drain is over;
- * one that says `drained` tells that it is.
+ * one that says `drained` tells that it is. Who comes back after the drain has moved gets what it
+ * would have got.
  */
 export function drainStream(
   controlled: Controlled,
   waiter: Waiter,
-  { wait, attached }: DrainRequest,
 ): ReadableStream<Uint8Array> {
-  const started = performance.now();
+  const { waits, attached } = waiter;
   const encoder = new TextEncoder();
   let timer: ReturnType<typeof setInterval> | undefined;
   let over = false;
@@ -37,22 +37,27 @@ export function drainStream(
     start(controller) {
       const tell = (line: DrainProgress | DrainOutcome) =>
         controller.enqueue(encoder.encode(`${JSON.stringify(line)}\n`));
-      const progress = () => tell(progressOf(controlled, started));
+      const progress = () => tell(progressOf(controlled, waiter.waited));
       const finish = (outcome: Outcome) => {
         if (over) return;
         stop();
-        tell(outcomeOf(outcome, started));
+        tell(outcomeOf(outcome, waiter));
         controller.close();
       };
-      const { state } = controlled.drain.status;
-      const isDrained = state === "drained";
-      // Failed already: the record could not be written once it was drained.
-      if (!wait && state === "open") return void waiter.settled.then(finish);
-      if (!wait || attached || !isDrained) progress();
-      if (!wait) return controller.close();
+      const decided = waiter.settledAs;
+      const known = attached ? waiter.endedAs : decided;
+      if (waits && known !== null) return finish(known);
+      if (!waits) {
+        // Failed already: the record could not be written once it was drained.
+        const failed = decided !== null && !["drained", "moved"].includes(decided.outcome);
+        if (failed) return finish(decided);
+        progress();
+        return controller.close();
+      }
+      progress();
       // Lines that nobody reads are not piled up.
       timer = setInterval(() => (controller.desiredSize ?? 0) > 0 && progress(), EVERY);
-      if (attached && !isDrained) {
+      if (attached && decided === null) {
         void waiter.settled.then(({ outcome }) => outcome === "drained" && !over && progress());
       }
       void (attached ? waiter.ended : waiter.settled).then(finish);
@@ -67,7 +72,7 @@ export function drainStream(
 /** What a drain would do right now. */
 export function dryRun(controlled: Controlled, request: DrainRequest): DryRun {
   const { relay, drain } = controlled;
-  const { active, blockers } = progressOf(controlled, performance.now());
+  const { active, blockers } = progressOf(controlled, 0);
   const refused = drain.refusal(request);
   if (refused !== null) return { would: "be refused", message: refused.message, active, blockers };
   const { state } = drain.status;
@@ -77,24 +82,25 @@ export function dryRun(controlled: Controlled, request: DrainRequest): DryRun {
     : { would: "join", message: `Would join the drain (${state}) and ${wait}`, active, blockers };
 }
 
-function progressOf({ relay, drain }: Controlled, started: number): DrainProgress {
+function progressOf({ relay, drain }: Controlled, waited: number): DrainProgress {
   return {
     state: drain.status.state === "drained" ? "drained" : "draining",
     active: relay.active,
     queued: relay.queued,
-    waitedSeconds: seconds(performance.now() - started),
+    waitedSeconds: seconds(waited),
     blockers: relay.connections().slice(0, MOST_BLOCKERS).map(viewConnection),
   };
 }
 
-function outcomeOf(outcome: Outcome, started: number): DrainOutcome {
+function outcomeOf(outcome: Outcome, { waited, token }: Waiter): DrainOutcome {
   return {
     outcome: outcome.outcome,
     message: outcome.message,
-    waitedSeconds: seconds(performance.now() - started),
+    waitedSeconds: seconds(waited),
     connectionsCut: outcome.cut,
     // Not those of now: by now others may be served again.
     active: outcome.blockers.length,
     blockers: outcome.blockers.slice(0, MOST_BLOCKERS).map(viewConnection),
+    ...(outcome.outcome === "moved" && { waiter: token }),
   };
 }

@@ -7,6 +7,7 @@
 import { formatAddress } from "../address.ts";
 import type { Drain } from "../drain.ts";
 import { DrainRefused } from "../drain/types.ts";
+import type { Waiter } from "../drain/waiter.ts";
 import type { Relay } from "../relay/relay.ts";
 import {
   ERROR_STATUS,
@@ -19,12 +20,12 @@ import {
   viewConnection,
 } from "./api.ts";
 import { ApiError } from "./api_error.ts";
-import { readBody } from "./body.ts";
+import { readBody, readJson, validate } from "./body.ts";
 import { drainStream, dryRun } from "./drain_stream.ts";
 
 /** What the control socket controls. */
 export interface Controlled {
-  readonly relay: Relay;
+  readonly relay: Pick<Relay, "active" | "queued" | "upstream" | "connections" | "close">;
   readonly drain: Drain;
   status(): Status;
   /** The metrics as Prometheus text, and its content type. */
@@ -65,6 +66,8 @@ export function controlHandler(
   return async (request) => {
     try {
       const { handler, parameter } = route(request);
+      // Whatever it is about, it may be another process's in a moment.
+      while (controlled.drain.frozen !== null) await controlled.drain.frozen;
       return await handler(controlled, request, parameter);
     } catch (error) {
       if (error instanceof ApiError || error instanceof DrainRefused) {
@@ -104,7 +107,12 @@ function kill({ relay }: Controlled, _request: Request, parameter: string): Resp
 }
 
 async function drain(controlled: Controlled, request: Request): Promise<Response> {
-  const { dryRun: dry, ...asked } = await readBody(request, REQUESTS.drain);
+  const json = await readJson(request);
+  if (typeof json === "object" && json !== null && "waiter" in json) {
+    const { waiter } = validate(json, REQUESTS.return);
+    return streamed(controlled, await controlled.drain.comeBack(waiter));
+  }
+  const { dryRun: dry, ...asked } = validate(json, REQUESTS.drain);
   if (dry) return Response.json(dryRun(controlled, asked));
   const waiter = await controlled.drain.drain(asked).catch((error: unknown) => {
     if (!(error instanceof DrainRefused)) throw error;
@@ -115,7 +123,11 @@ async function drain(controlled: Controlled, request: Request): Promise<Response
     const outcome = { outcome: "refused", message: waiter.message };
     return errorResponse(waiter.code, waiter.message, outcome);
   }
-  return new Response(drainStream(controlled, waiter, asked), {
+  return streamed(controlled, waiter);
+}
+
+function streamed(controlled: Controlled, waiter: Waiter): Response {
+  return new Response(drainStream(controlled, waiter), {
     headers: { "content-type": "application/x-ndjson" },
   });
 }
@@ -152,5 +164,6 @@ async function metrics(controlled: Controlled): Promise<Response> {
 
 function errorResponse(code: ErrorCode, message: string, more: object = {}): Response {
   const error: ErrorBody = { error: { code, message } };
-  return Response.json({ ...more, ...error }, { status: ERROR_STATUS[code] });
+  const headers = { ...(code === "moved" && { "retry-after": "0" }) };
+  return Response.json({ ...more, ...error }, { status: ERROR_STATUS[code], headers });
 }

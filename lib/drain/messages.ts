@@ -7,6 +7,7 @@
 import type { Clock } from "../clock.ts";
 import { describeDuration } from "../duration.ts";
 import type { Released } from "../relay/relay.ts";
+import { COME_BACK_WITHIN } from "./away.ts";
 import type { Current } from "./current.ts";
 import { isoTime } from "./times.ts";
 import type { EndCause } from "./types.ts";
@@ -67,6 +68,13 @@ export function stoppedWhile(current: Current): string {
     ? "The proxy stopped while it was drained"
     : "The proxy stopped before it was drained";
 }
+
+/** What those are told who come back too late, or never waited. */
+export const NO_SUCH_WAITER = "Nobody with that token is waited for: who waits for a drain that " +
+  `moves to another process has ${describeDuration(COME_BACK_WITHIN)} to come back`;
+
+/** What those are told who wait or ask when another process takes over. */
+export const MOVED = "The drain goes on in another process of the proxy";
 
 /** What the one is told who resumed. */
 export function resumed({ held, longest }: Released): string {

@@ -57,7 +57,8 @@ function isTime(text: string): boolean {
   return !Number.isNaN(Date.parse(text));
 }
 
-function isAddress(text: string): boolean {
+/** Whether a text is `HOST:PORT`. */
+export function isAddress(text: string): boolean {
   try {
     parseAddress(text);
     return true;
@@ -69,6 +70,12 @@ function isAddress(text: string): boolean {
 /** Writes a record as text. */
 export function formatRecord(record: DrainRecord): string {
   return `${JSON.stringify(record, null, 2)}\n`;
+}
+
+/** The record of a drained proxy whose lease begins now, in milliseconds since the epoch. */
+export function withNewLease(record: DrainRecord, now: number): DrainRecord {
+  const { lease } = record;
+  return { ...record, leaseExpires: lease === null ? null : new Date(now + lease).toISOString() };
 }
 
 /** Keeps the record. Each call has happened for good, even if the power fails, when it resolves. */

@@ -21,9 +21,20 @@ export interface DrainRequest {
   readonly closeRemaining: boolean;
 }
 
+/** Every way in which a drain can turn out for those who wait; `moved`: it goes on elsewhere. */
+export const OUTCOMES = [
+  "drained",
+  "deadline",
+  "cancelled",
+  "refused",
+  "ended",
+  "stopped",
+  "moved",
+] as const;
+
 /** How a drain turned out. Times are in milliseconds. */
 export interface Outcome {
-  readonly outcome: "drained" | "deadline" | "cancelled" | "refused" | "ended" | "stopped";
+  readonly outcome: typeof OUTCOMES[number];
   readonly message: string;
   readonly waited: number;
   /** How many connections it cut. */
@@ -89,16 +100,28 @@ export type DrainEvent =
   | { readonly type: "retargeted"; readonly upstream: string; readonly restored: boolean }
   /** Drained again after a restart. */
   | { readonly type: "restored"; readonly owner: string | null; readonly leaseEnds: number | null }
+  /** A drain goes on that another process began. */
+  | {
+    readonly type: "taken_over";
+    readonly state: "draining" | "drained";
+    readonly owner: string | null;
+  }
   /** A drain of an earlier process is over: it expired, or those who waited for it are gone. */
   | { readonly type: "abandoned"; readonly owner: string | null; readonly expired: boolean }
   | { readonly type: "record_failed"; readonly action: "write" | "remove"; readonly error: string };
 
-/** A drain, a resume or a retarget that was refused. Nothing has changed. */
+/** What somebody asked of the drain and was refused. Nothing has changed. */
 export class DrainRefused extends Error {
   override name = "DrainRefused";
 
   constructor(
-    readonly code: "held_by_another" | "record_not_written" | "stopping",
+    readonly code:
+      | "held_by_another"
+      | "record_not_written"
+      | "stopping"
+      /** It goes on in another process: ask that one. */
+      | "moved"
+      | "no_such_waiter",
     message: string,
   ) {
     super(message);

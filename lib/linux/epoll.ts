@@ -4,7 +4,7 @@
  * @module
  */
 
-import { checked } from "./errno.ts";
+import { checked, SystemError } from "./errno.ts";
 import { libc } from "./libc.ts";
 
 /** Events (sys/epoll.h). */
@@ -65,9 +65,18 @@ export class Epoll {
    * @throws {SystemError} when the system has no memory for it
    */
   add(descriptor: number, events: number, data: number): void {
+    if (!this.tryToAdd(descriptor, events, data)) throw new SystemError("epoll_ctl");
+  }
+
+  /**
+   * As {@linkcode add}, for those who can do without.
+   *
+   * @returns whether it waits
+   */
+  tryToAdd(descriptor: number, events: number, data: number): boolean {
     this.#eventWords[0] = events;
     this.#eventWords[EVENT.data] = data;
-    checked("epoll_ctl", libc.epoll_ctl(this.descriptor, EPOLL_CTL_ADD, descriptor, this.#event));
+    return libc.epoll_ctl(this.descriptor, EPOLL_CTL_ADD, descriptor, this.#event) === 0;
   }
 
   /** Waits for events of a descriptor no more. */

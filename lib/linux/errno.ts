@@ -17,6 +17,7 @@ export const ENOMEM = 12;
 export const EADDRNOTAVAIL = 99;
 export const EAFNOSUPPORT = 97;
 export const ECONNREFUSED = 111;
+export const ECONNRESET = 104;
 export const ETOOMANYREFS = 109;
 export const ETIMEDOUT = 110;
 export const EINPROGRESS = 115;
@@ -37,6 +38,8 @@ export function errno(): number {
 
 /** The name of an error: `ECONNREFUSED`. */
 export function errorName(number: number): string {
+  // The one that is not among them.
+  if (number === ETOOMANYREFS) return "ETOOMANYREFS";
   for (const [name, value] of Object.entries(constants.errno)) {
     if (value === number) return name;
   }

@@ -1,3 +1,5 @@
+import { now } from "./clock.ts";
+import { EINTR, errno } from "./errno.ts";
 import { libc } from "./libc.ts";
 
 /** There is something to read (bits/poll.h). */
@@ -29,13 +31,24 @@ function readable(structs: Int32Array): number[] {
  */
 export function becomesReadable(descriptor: number, timeout: number): boolean {
   const structs = polled([descriptor]);
-  libc.poll(new Uint8Array(structs.buffer), 1, timeout);
-  return readable(structs).length > 0;
+  const deadline = now() + timeout;
+  for (let left = timeout;; left = Math.max(0, Math.ceil(deadline - now()))) {
+    const count = libc.poll(new Uint8Array(structs.buffer), 1, left);
+    if (count >= 0 || errno() !== EINTR) return readable(structs).length > 0;
+  }
 }
 
-/** Waits, in the background, for as long as it takes, until one of some descriptors is readable. */
-export async function whichBecomesReadable(descriptors: readonly number[]): Promise<number[]> {
+/**
+ * Waits in the background until one of some descriptors is readable.
+ *
+ * @param timeout in milliseconds; by default for as long as it takes
+ * @returns those that are; none when the time is over
+ */
+export async function whichBecomesReadable(
+  descriptors: readonly number[],
+  timeout = -1,
+): Promise<number[]> {
   const structs = polled(descriptors);
-  await libc.pollInBackground(new Uint8Array(structs.buffer), descriptors.length, -1);
+  await libc.pollInBackground(new Uint8Array(structs.buffer), descriptors.length, timeout);
   return readable(structs);
 }

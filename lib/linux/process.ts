@@ -25,6 +25,16 @@ export function openProcess(pid: number): number {
 }
 
 /**
+ * Waits until a process is dead.
+ *
+ * @param timeout in milliseconds
+ * @returns whether it is
+ */
+export function dies(descriptor: number, timeout: number): boolean {
+  return becomesReadable(descriptor, timeout);
+}
+
+/**
  * Kills a process and waits until it is dead.
  *
  * @param timeout in milliseconds

@@ -30,6 +30,7 @@ export const SO_ERROR = 4;
 export const SO_KEEPALIVE = 9;
 export const SO_LINGER = 13;
 export const SO_ACCEPTCONN = 30;
+export const SO_COOKIE = 57;
 
 /** Options of TCP (linux/tcp.h). */
 export const IPPROTO_TCP = 6;
@@ -123,6 +124,15 @@ export function adopt(descriptor: number): void {
   const flags = checked("fcntl", libc.fcntl(descriptor, F_GETFL, 0));
   checked("fcntl", libc.fcntl(descriptor, F_SETFL, flags | O_NONBLOCK));
   checked("fcntl", libc.fcntl(descriptor, F_SETFD, FD_CLOEXEC));
+}
+
+/** A number that is this socket's alone until the machine ends (SO_COOKIE, 64 bits). */
+export function cookieOf(descriptor: number): string {
+  const cookie = new BigUint64Array(1);
+  length[0] = 8;
+  const bytes = new Uint8Array(cookie.buffer);
+  checked("getsockopt", libc.getsockopt(descriptor, SOL_SOCKET, SO_COOKIE, bytes, lengthBytes));
+  return `${cookie[0]}`;
 }
 
 /** Sends what is written at once, in however small pieces (Nagle's algorithm would wait). */

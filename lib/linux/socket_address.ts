@@ -47,7 +47,11 @@ export function encode({ host, port }: Address): Uint8Array<ArrayBuffer> {
   if (libc.inet_pton(family, text(ip), address) !== 1) {
     throw new RangeError(`"${host}" is no IP address`);
   }
-  if (scope !== undefined) view.setUint32(OFFSET.scope6, scopeId(scope), true);
+  if (scope !== undefined) {
+    const id = family === AF_INET6 ? scopeId(scope) : 0;
+    if (id === 0) throw new RangeError(`"${host}" is no IP address: there is no "${scope}"`);
+    view.setUint32(OFFSET.scope6, id, true);
+  }
   return bytes;
 }
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { checked, EAGAIN, EINTR, errno, ETOOMANYREFS, SystemError } from "./errno.ts";
+import { checked, EAGAIN, ECONNRESET, EINTR, errno, ETOOMANYREFS, SystemError } from "./errno.ts";
 import { libc } from "./libc.ts";
 import { SOCK_CLOEXEC, SOL_SOCKET } from "./socket.ts";
 
@@ -28,6 +28,9 @@ const MSG_CMSG_CLOEXEC = 0x40000000;
 export const MOST_DESCRIPTORS = 253;
 /** The longest message that is sent, in bytes; it fits into the smallest usual buffer. */
 export const LONGEST_MESSAGE = 64 * 1024;
+
+/** How long there may be too many descriptors on their way, in milliseconds. */
+const LONGEST_CROWD = 5000;
 
 /** struct sockaddr_un: the family in 16 bits, then the path with its final zero (unix(7)). */
 const SIZE_OF_PATH = 108;
@@ -153,12 +156,14 @@ export function sendMessage(
   setHeader(bytes, descriptors.length === 0 ? 0 : CMSG_HEADER + 4 * descriptors.length);
   controlWords.set([CMSG_HEADER + 4 * descriptors.length, 0, SOL_SOCKET, SCM_RIGHTS]);
   controlWords.set(descriptors, CMSG_HEADER / 4);
-  for (;;) {
+  for (let refused = 0;;) {
     if (libc.sendmsg(socket, headerBytes, MSG_NOSIGNAL) >= 0) return;
     const error = errno();
+    if (error === EINTR) continue;
+    if (error !== ETOOMANYREFS) throw new SystemError("sendmsg", error);
     // Too many descriptors are on their way already: the other side will take some.
-    if (error === ETOOMANYREFS) libc.poll(null, 0, 1);
-    else if (error !== EINTR) throw new SystemError("sendmsg", error);
+    if (++refused > LONGEST_CROWD) throw new SystemError("sendmsg", EAGAIN);
+    libc.poll(null, 0, 1);
   }
 }
 
@@ -187,7 +192,9 @@ export function receiveMessage(socket: number): ReceivedMessage | null {
   }
   if ((flags & (MSG_TRUNC | MSG_CTRUNC)) !== 0) {
     for (const descriptor of descriptors) libc.close(descriptor);
-    throw new Error("recvmsg: a message, or what came with it, was cut short");
+    throw new Error(
+      "recvmsg: what came was cut short; perhaps the limit of open files (ulimit -n) is too low",
+    );
   }
   return { bytes: buffer.slice(0, count), descriptors };
 }
@@ -195,6 +202,11 @@ export function receiveMessage(socket: number): ReceivedMessage | null {
 /** Whether an error only says that the other side was silent for too long. */
 export function isTimeout(error: unknown): boolean {
   return error instanceof SystemError && error.number === EAGAIN;
+}
+
+/** Whether an error says that the other side closed without having read everything. */
+export function isReset(error: unknown): boolean {
+  return error instanceof SystemError && error.number === ECONNRESET;
 }
 
 function setHeader(bytes: Uint8Array<ArrayBuffer>, controlLength: number): void {

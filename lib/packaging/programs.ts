@@ -59,8 +59,10 @@ export const PROGRAMS = {
       "--allow-net",
       "--allow-read",
       "--allow-write",
-      // with-drain runs the command that it is given.
+      // with-drain runs the command that it is given, and park starts a keeper.
       "--allow-run",
+      // The keeper calls the C library.
+      "--allow-ffi",
       // userInfo() of node:os asks for all of these to say the user's name.
       "--allow-sys=uid,gid,username,homedir",
     ],

@@ -7,8 +7,20 @@ import type { Relay } from "../relay/relay.ts";
 import { VERSION } from "../version.ts";
 import type { Metrics } from "./metrics.ts";
 
+/** The keeper of a parked proxy. */
+export interface Keeper {
+  readonly pid: number;
+  /** When it gives up, in milliseconds since the epoch. */
+  readonly until: number;
+}
+
 /** The proxy as the control socket sees it. */
-export function controlled(relay: Relay, drain: Drain, metrics: Metrics): Controlled {
+export function controlled(
+  relay: Relay,
+  drain: Drain,
+  metrics: Metrics,
+  keeper: () => Keeper | null,
+): Controlled {
   const startedAt = new Date().toISOString();
   const iso = (time: number | null) => time === null ? null : new Date(time).toISOString();
   return {
@@ -19,8 +31,9 @@ export function controlled(relay: Relay, drain: Drain, metrics: Metrics): Contro
     status(): Status {
       const { state, owner, reason, since, deadline, leaseExpires } = drain.status;
       const { accepted, bytesUp, bytesDown } = relay.counters;
+      const parked = keeper();
       return {
-        state,
+        state: parked === null ? state : "parked",
         active: relay.active,
         queued: relay.queued,
         listen: formatAddress(relay.listen),
@@ -30,6 +43,8 @@ export function controlled(relay: Relay, drain: Drain, metrics: Metrics): Contro
         since: iso(since),
         deadline: iso(deadline),
         leaseExpires: iso(leaseExpires),
+        keeper: parked?.pid ?? null,
+        parkedUntil: iso(parked?.until ?? null),
         accepted,
         bytesUp,
         bytesDown,

@@ -1,12 +1,15 @@
 import type { Drain } from "../drain.ts";
 import { describeDuration, type Duration } from "../duration.ts";
 import type { Relay } from "../relay/relay.ts";
+import type { Keeper } from "./controlled.ts";
 import type { Log } from "./log.ts";
 
 /** What is stopped, and how. */
 export interface Stopping {
   readonly relay: Relay;
   readonly drain: Drain;
+  /** Who keeps the clients that are queued, if the proxy is parked. */
+  readonly keeper: Keeper | null;
   readonly log: Log;
   /** How long active connections may finish, in milliseconds; `null` is no limit. */
   readonly timeout: Duration;
@@ -20,7 +23,25 @@ export interface Stopping {
  * Stops serving. While open, those who are queued are served first; while held, they are reset: a
  * closed listening socket keeps nobody. Active connections may finish for a while.
  */
-export async function finish({ relay, drain, log, timeout, idle, cutShort }: Stopping) {
+export async function finish(stopping: Stopping): Promise<void> {
+  if (stopping.keeper === null) await stopServing(stopping);
+  else await leaveTo(stopping.keeper, stopping);
+}
+
+/** Closes what this process has of the listening socket, and nothing else: nobody is reset. */
+async function leaveTo(keeper: Keeper, { relay, drain, log }: Stopping): Promise<void> {
+  const { queued } = relay;
+  log.info("Stopping, parked", { event: "stop", state: "parked", active: 0 });
+  await drain.stop();
+  await relay.shutDown();
+  log.info(`Stopped; process ${keeper.pid} keeps those who wait: ${queued}`, {
+    event: "stopped",
+    keeper: keeper.pid,
+    queued,
+  });
+}
+
+async function stopServing({ relay, drain, log, timeout, idle, cutShort }: Stopping) {
   const { state } = drain.status;
   const limit = timeout === null ? "as long as it takes" : describeDuration(timeout);
   const waiting = relay.active === 0 ? "" : `; ${relay.active} active may finish (${limit})`;
@@ -28,7 +49,8 @@ export async function finish({ relay, drain, log, timeout, idle, cutShort }: Sto
   await drain.stop();
   const reset = await relay.stopListening();
   if (reset > 0) {
-    const message = `${clients(reset)} reset, because the proxy stopped while ${state}`;
+    const hint = relay.kind === "epoll" ? "; to keep them, park it first: proxyctl park" : "";
+    const message = `${clients(reset)} reset, because the proxy stopped while ${state}${hint}`;
     log.warning(message, { event: "queue_reset", reset });
   }
   let timer: ReturnType<typeof setTimeout> | undefined;

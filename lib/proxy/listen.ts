@@ -57,8 +57,8 @@ function choose(options: ProxyOptions, log: Log): Relay["kind"] {
   return kind;
 }
 
-/** The options of the relay. */
-function relayOptions(options: ProxyOptions, kind: Relay["kind"]): RelayOptions {
+/** The options of a relay of this kind. */
+export function relayOptions(options: ProxyOptions, kind: Relay["kind"]): RelayOptions {
   const wanted = options.threads === "auto" ? navigator.hardwareConcurrency : options.threads;
   return {
     upstream: options.upstream,

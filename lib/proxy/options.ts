@@ -43,6 +43,8 @@ export interface ProxyOptions {
   readonly tcpKeepalive: Duration;
   readonly tcpUserTimeout: Duration;
   readonly startDrained: boolean;
+  /** Whether to take over from a proxy that has the runtime directory. */
+  readonly takeover: "auto" | "never";
   readonly logFormat: LogFormat;
   readonly logLevel: LogLevel;
 }
@@ -86,6 +88,13 @@ export function parseOptions(args: readonly string[]): ProxyOptions {
       value(wholeNumber(1)),
     )
     .option("--start-drained", "hold new connections from the start", false)
+    .addOption(
+      new Option(
+        "--takeover <when>",
+        "auto: take over the clients of a proxy that runs with this runtime directory; never: " +
+          "refuse to start while there is one",
+      ).choices(["auto", "never"]).default("auto"),
+    )
     .addOption(
       new Option("--log-format <format>", "default: text on a terminal, else json")
         .choices(["text", "json"]),

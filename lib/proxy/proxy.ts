@@ -4,6 +4,7 @@
  * @module
  */
 
+import { setTimeout as delay } from "node:timers/promises";
 import { systemClock } from "../clock.ts";
 import { Failure } from "../command_line.ts";
 import type { Status } from "../control/api.ts";
@@ -12,16 +13,26 @@ import { serveControl } from "../control/socket.ts";
 import { Drain } from "../drain.ts";
 import { RecordFile } from "../drain/store.ts";
 import { groupId } from "../group.ts";
-import { OwnedDirectory, pathsIn, runtimeDirectory } from "../runtime_directory.ts";
+import { NobodyThere } from "../handover/nobody_there.ts";
+import type { EpollRelay } from "../relay/epoll/relay.ts";
+import type { Relay } from "../relay/relay.ts";
+import { chooseRelay } from "../relay/choose.ts";
+import { DirectoryTaken, OwnedDirectory, pathsIn, runtimeDirectory } from "../runtime_directory.ts";
 import { isSocketActivated } from "../socket_activation.ts";
+import { beginAnew, type Beginning, type MakeRelay } from "./beginning.ts";
 import { controlled } from "./controlled.ts";
 import { finish } from "./finish.ts";
 import { IdleExit } from "./idle_exit.ts";
-import { listen } from "./listen.ts";
 import { type Log, openLog } from "./log.ts";
 import { Metrics } from "./metrics.ts";
 import type { ProxyOptions } from "./options.ts";
 import { drainReporter, relayReporter } from "./reporter.ts";
+import type { Succession } from "./succession.ts";
+
+/** For how long it is tried to take over from somebody who is about to be there, in milliseconds. */
+const BEGIN_WITHIN = 5000;
+/** How soon it is tried again, in milliseconds. */
+const BEGIN_AGAIN_AFTER = 20;
 
 /** A proxy that runs. */
 export interface RunningProxy {
@@ -46,49 +57,78 @@ export interface RunningProxy {
  */
 export async function startProxy(
   options: ProxyOptions,
-  makeRelay: typeof listen = listen,
+  makeRelay?: MakeRelay,
 ): Promise<RunningProxy> {
   const group = options.controlGroup === undefined ? null : await groupId(options.controlGroup);
   const path = runtimeDirectory(options.runtimeDir, options.listen);
   await using undo = new AsyncDisposableStack();
-  const directory = await OwnedDirectory.take(path, group);
-  undo.defer(() => directory.abandon());
   const log = await openLog(options.logFormat, options.logLevel);
   undo.defer(() => log.flush());
-  const proxy = await open({ options, makeRelay, directory, group, log }, undo);
+  const begin = async (): Promise<Beginning> => {
+    try {
+      const directory = await OwnedDirectory.take(path, group);
+      undo.defer(() => directory.abandon());
+      return beginAnew(options, directory, log, makeRelay);
+    } catch (taken) {
+      if (!(taken instanceof DirectoryTaken)) throw taken;
+      refuseTakeover(options, taken);
+      // Not before: what it is made of can only be loaded where it can run.
+      const { beginByTakeover } = await import("./takeover.ts");
+      return await beginByTakeover({ options, path, group, log, taken });
+    }
+  };
+  const beginning = await insist(begin);
+  const proxy = await open({ options, beginning, group, log }, undo);
   undo.move();
   return proxy;
+}
+
+/** Tries again while one process ends and another is about to be there: another proxy, or a keeper. */
+async function insist(begin: () => Promise<Beginning>): Promise<Beginning> {
+  const deadline = performance.now() + BEGIN_WITHIN;
+  for (;;) {
+    try {
+      return await begin();
+    } catch (error) {
+      if (!(error instanceof NobodyThere) || performance.now() > deadline) throw error;
+    }
+    await delay(BEGIN_AGAIN_AFTER);
+  }
+}
+
+/** @throws {DirectoryTaken} where nothing may, or can, be taken over */
+function refuseTakeover({ takeover, relay }: ProxyOptions, taken: DirectoryTaken): void {
+  if (takeover === "never") throw taken;
+  if (chooseRelay(relay).kind === "epoll") return;
+  throw new DirectoryTaken(`${taken.message}. The portable relay cannot take over from it`);
 }
 
 /** What a proxy is made of. */
 interface Parts {
   readonly options: ProxyOptions;
-  readonly makeRelay: typeof listen;
-  readonly directory: OwnedDirectory;
+  readonly beginning: Beginning;
   readonly group: number | null;
   readonly log: Log;
 }
 
 /** @param undo gets what must be given back if this fails */
 async function open(
-  { options, makeRelay, directory, group, log }: Parts,
+  { options, beginning, group, log }: Parts,
   undo: AsyncDisposableStack,
 ): Promise<RunningProxy> {
-  const store = new RecordFile(pathsIn(directory.path).record);
-  const record = await store.read((message) => log.error(message, { event: "corrupt" }));
   const metrics = new Metrics(() => parts.status(), () => relay);
   const isIdle = () => relay.active === 0 && !relay.queued;
   let becameIdle = () => {};
+  const told = { noneActive() {} };
   const broken = Promise.withResolvers<never>();
   // That it ends the proxy does not depend on who waits for it just then.
   broken.promise.catch(() => {});
   // The relay holds until the drain opens it, so it has nothing to tell before all this is there.
-  const relay = await makeRelay(
-    options,
-    log,
+  const relay = await beginning.makeRelay(
     relayReporter(log, metrics, options.logLevel === "debug", {
       noneActive() {
-        drain.noneActive();
+        // Of connections that were taken over it may tell before there is a drain.
+        told.noneActive();
         if (isIdle()) becameIdle();
       },
       async broken(error) {
@@ -100,19 +140,23 @@ async function open(
     }),
   );
   undo.defer(() => relay.shutDown());
+  const { directory } = beginning;
+  let succession: Succession | null = null;
   const reportDrain = drainReporter(log, metrics);
   const drain = new Drain({
     relay,
     clock: systemClock,
-    store,
+    store: new RecordFile(pathsIn(directory.path).record),
     commandUpstream: options.upstream,
     report(event) {
       reportDrain(event);
       if (event.type === "resumed") idleExit.opened();
     },
   });
+  told.noneActive = () => drain.noneActive();
   const idleExit = new IdleExit(options.exitIdleTime, { relay, drain, clock: systemClock, log });
-  const parts = controlled(relay, drain, metrics);
+  const keeper = () => succession?.keeper ?? null;
+  const parts = controlled(relay, drain, metrics, keeper);
   const started = Promise.withResolvers<void>();
   const handle = controlHandler(parts, (error) => {
     log.error(`Failed to serve a control request: ${error}`, { event: "internal" });
@@ -123,28 +167,51 @@ async function open(
   });
   undo.defer(() => socket.close());
   // A relay that breaks may never open.
-  await Promise.race([drain.start(record, options.startDrained), broken.promise]);
+  await Promise.race([beginning.start(drain), broken.promise]);
   idleExit.opened();
   started.resolve();
+  succession = await prepareSuccession(relay, drain, directory, log);
   logStart(log, parts.status(), relay.maxConnections, directory.path);
 
   const giveBack = async () => {
-    await socket.close();
+    await succession?.close();
+    // Somebody always answers.
+    await (succession?.isGone ? socket.giveWay() : socket.close());
     await log.flush();
     directory[Symbol.dispose]();
   };
-  const ended = Promise.race([idleExit.over.then(giveBack), broken.promise]);
+  const ended = Promise.race([
+    idleExit.over.then(giveBack),
+    ...succession === null ? [] : [succession.gone.then(giveBack)],
+    broken.promise,
+  ]);
   ended.catch(() => {});
   return {
     ended,
     async stop(cutShort) {
       if (await idleExit.stop()) return await ended;
+      // Whoever takes over just now has everything; whoever comes later would find nothing.
+      await succession?.close();
+      if (succession?.isGone) return await ended;
       const idle = () =>
         isIdle() ? Promise.resolve() : new Promise<void>((resolve) => becameIdle = resolve);
-      await finish({ relay, drain, log, timeout: options.stopTimeout, idle, cutShort });
+      const timeout = options.stopTimeout;
+      await finish({ relay, drain, keeper: keeper(), log, timeout, idle, cutShort });
       await giveBack();
     },
   };
+}
+
+/** Lets another process take over, where the relay can be moved. */
+async function prepareSuccession(
+  relay: Relay,
+  drain: Drain,
+  { path, lock }: OwnedDirectory,
+  log: Log,
+): Promise<Succession | null> {
+  if (relay.kind !== "epoll" || lock === null) return null;
+  const { Succession } = await import("./succession.ts");
+  return await Succession.begin({ directory: path, lock, relay: relay as EpollRelay, drain, log });
 }
 
 function logStart(

@@ -88,6 +88,11 @@ export function drainReporter(log: Log, metrics: Metrics): (event: DrainEvent) =
           owner: event.owner,
         });
       }
+      case "taken_over": {
+        const { state, owner } = event;
+        const whose = owner === null ? "a drain that is nobody's" : `the drain of "${owner}"`;
+        return log.info(`Took over ${whose}, ${state}`, { event: "taken_over", state, owner });
+      }
       case "abandoned": {
         const why = event.expired
           ? "its time ran out while no proxy was running"

@@ -14,7 +14,8 @@ export async function whoListens(port: number): Promise<string | null> {
   const directories = await defaultDirectories().catch(() => []);
   for (const { directory, status } of await runningIn(directories, PATIENCE)) {
     if (status instanceof Failure || !status.listen.endsWith(`:${port}`)) continue;
-    return `the proxy with process ${status.pid} and ${directory}`;
+    const what = status.pid === status.keeper ? "keeper of a parked proxy" : "proxy";
+    return `the ${what} with process ${status.pid} and ${directory}`;
   }
   return null;
 }

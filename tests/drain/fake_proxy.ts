@@ -1,5 +1,7 @@
 import { type Address, parseAddress } from "../../lib/address.ts";
+import type { Clock } from "../../lib/clock.ts";
 import { Drain } from "../../lib/drain.ts";
+import { type DrainSnapshot, parseSnapshot } from "../../lib/drain/snapshot.ts";
 import type { DrainEvent, DrainRequest } from "../../lib/drain/types.ts";
 import { atOnce, type FakeClock, type FakeDisk, FakeRelay, type Perform } from "./fakes.ts";
 
@@ -15,14 +17,14 @@ export interface FakeProxyOptions {
 }
 
 /** A process as far as a drain matters: a drain with its relay, and a disk that outlives both. */
-export class FakeProxy {
+export class FakeProxy<C extends Clock = FakeClock> {
   readonly relay: FakeRelay;
   readonly drain: Drain;
   /** All that was reported. */
   readonly events: DrainEvent[] = [];
   readonly #disk: FakeDisk;
 
-  constructor(readonly clock: FakeClock, disk: FakeDisk, options: FakeProxyOptions = {}) {
+  constructor(readonly clock: C, disk: FakeDisk, options: FakeProxyOptions = {}) {
     const perform = options.perform ?? atOnce;
     const upstream: Address = parseAddress(options.commandUpstream ?? COMMAND_UPSTREAM);
     this.#disk = disk;
@@ -42,6 +44,13 @@ export class FakeProxy {
 
   start(startDrained = false): Promise<void> {
     return this.drain.start(this.#disk.record, startDrained);
+  }
+
+  /** Starts as the one that takes over, once this has what the other one is made of. */
+  takeOver(other: FakeProxy<C>, snapshot: DrainSnapshot): Promise<void> {
+    other.relay.moveTo(this.relay);
+    // As it comes from another process.
+    return this.drain.takeOver(parseSnapshot(JSON.parse(JSON.stringify(snapshot))));
   }
 
   /** What was reported of one type. */

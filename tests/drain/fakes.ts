@@ -172,6 +172,19 @@ export class FakeRelay implements DrainableRelay {
     return true;
   }
 
+  /** Everything goes to the relay of another process, whose clock is another one. */
+  moveTo(other: FakeRelay): void {
+    const shift = other.#clock.now() - this.#clock.now();
+    for (const [id, { opened, moved, cut }] of this.#connections) {
+      other.#connections.set(id, { opened: opened + shift, moved: moved + shift, cut });
+    }
+    other.queued = this.queued.map((since) => since + shift);
+    other.cut.push(...this.cut);
+    other.#last = this.#last;
+    this.#connections.clear();
+    this.queued = [];
+  }
+
   /** A client comes. */
   arrive(): void {
     if (this.holding) this.queued.push(this.#clock.now());

@@ -7,12 +7,14 @@
 
 import assert from "node:assert/strict";
 import { formatAddress, parseAddress } from "../../lib/address.ts";
-import { ABSORB_WITHIN } from "../../lib/drain.ts";
+import { ABSORB_WITHIN, COME_BACK_WITHIN } from "../../lib/drain.ts";
 import type { DrainRecord } from "../../lib/drain/record.ts";
+import type { DrainSnapshot } from "../../lib/drain/snapshot.ts";
 import {
   type DrainEvent,
   DrainRefused,
   type DrainRequest,
+  type DrainStatus,
   type EndCause,
   type Outcome,
 } from "../../lib/drain/types.ts";
@@ -28,9 +30,21 @@ type Issued =
 
 /** Somebody who waits, and what it was told. */
 interface Waiting {
-  readonly waiter: Waiter;
-  readonly settled: Outcome[];
-  readonly ended: Outcome[];
+  readonly token: string;
+  readonly attached: boolean;
+  /** `null` until it comes back to the process that its drain has moved to. */
+  waiter: Waiter | null;
+  coming: boolean;
+  settled: Outcome[];
+  ended: Outcome[];
+}
+
+/** A drain that stands still. */
+interface Frozen {
+  readonly snapshot: DrainSnapshot;
+  readonly status: DrainStatus;
+  readonly now: number;
+  readonly wall: number;
 }
 
 /** The drain that is going on, as far as the model knows. */
@@ -66,6 +80,11 @@ export class Model {
   #opening = false;
   /** The record of a restored drain could not be written. */
   #unrecorded = false;
+  /** A freeze was asked for. */
+  #freezing = false;
+  #frozen: Frozen | null = null;
+  /** Until when this process waits for the waiters of the one before. */
+  #awayUntil = -Infinity;
 
   constructor(readonly closeLater: boolean) {}
 
@@ -74,29 +93,26 @@ export class Model {
     return [...this.#account?.waiting ?? [], ...this.#account?.notWaiting ?? []];
   }
 
+  /** Those who have not come back to this process, and are not on their way. */
+  get away(): Waiting[] {
+    return this.#everybody.filter(({ waiter, coming }) => waiter === null && !coming);
+  }
+
+  /** Whether the drain stands still, or soon will. */
+  get freezing(): boolean {
+    return this.#freezing;
+  }
+
   get owner(): string | null {
     return this.#account?.owner ?? null;
   }
 
   /** A process starts, with what the last one left. */
   async start(startDrained: boolean, commandUpstream = COMMAND_UPSTREAM): Promise<void> {
-    this.#process++;
-    const onEffect = this.#ofThisProcess<{ name: string; when: "before" | "after" }>(
-      ({ name, when }) => this.#onEffect(name, when),
-    );
-    this.#io = new IoQueue((name, when) => onEffect({ name, when }));
+    this.#begin(commandUpstream);
     this.#everybody = [];
-    this.#issued = [];
-    this.stopped = false;
-    this.#starting = true;
-    this.#stray = this.#opening = this.#unrecorded = false;
-    this.proxy = new FakeProxy(this.clock, this.disk, {
-      perform: this.#io.perform,
-      closeLater: this.closeLater,
-      commandUpstream,
-      report: this.#ofThisProcess((event: DrainEvent) => this.#onEvent(event)),
-    });
-    this.proxy.relay.beforeClose = this.#ofThisProcess((id) => this.#onCut(id));
+    this.#stray = this.#unrecorded = false;
+    this.#awayUntil = -Infinity;
     const found = this.disk.record;
     const kept = found !== null && this.#goesOn(found) ? found : null;
     this.#account = kept === null && !startDrained ? null : {
@@ -125,6 +141,100 @@ export class Model {
     this.check();
   }
 
+  /** The drain is asked to stand still. */
+  freeze(): void {
+    if (this.#freezing) return;
+    this.#freezing = true;
+    this.proxy.drain.freeze().then(
+      this.#ofThisProcess((snapshot) => {
+        const { status } = this.proxy.drain;
+        this.#frozen = { snapshot, status, now: this.clock.now(), wall: this.clock.wall() };
+      }),
+      this.#ofThisProcess((error) => {
+        this.#freezing = false;
+        assert.ok(error instanceof DrainRefused && error.code === "stopping" && this.stopped);
+      }),
+    );
+  }
+
+  /** It goes on, if it stands still. */
+  thaw(): void {
+    if (this.#frozen === null) return;
+    this.#frozen = null;
+    this.#freezing = false;
+    this.proxy.drain.thaw();
+  }
+
+  /** Another process takes over, if the drain can stand still. */
+  async move(commandUpstream = COMMAND_UPSTREAM): Promise<void> {
+    this.freeze();
+    await idle();
+    const frozen = this.#frozen;
+    if (frozen === null) return;
+    const { snapshot, status } = frozen;
+    const from = this.proxy;
+    from.drain.moved();
+    await idle();
+    this.check();
+    assert.deepEqual(this.#issued, [], "commands that waited are refused");
+    this.#everybody = this.#everybody.filter((waiting) => this.#comesAlong(waiting, frozen));
+    const present = new Set(this.#everybody);
+    if (this.#account !== null) {
+      const { waiting, notWaiting } = this.#account;
+      for (const one of [...waiting, ...notWaiting]) {
+        if (present.has(one)) continue;
+        waiting.delete(one);
+        notWaiting.delete(one);
+      }
+    }
+
+    const wall = this.clock.wall();
+    this.clock = new FakeClock(this.clock.now() % 977, wall);
+    this.#begin(commandUpstream);
+    this.#awayUntil = this.clock.now() + COME_BACK_WITHIN;
+    if (this.#account !== null) {
+      this.#account.refusals = this.#account.refusals.map(({ owner, expires }) => ({
+        owner,
+        expires: expires + this.clock.now() - frozen.now,
+      }));
+    }
+    void this.proxy.takeOver(from, snapshot);
+    await this.settle();
+    this.#starting = false;
+    const target = snapshot.commandUpstream === commandUpstream ? snapshot.upstream : null;
+    assert.equal(formatAddress(this.proxy.relay.upstream), target ?? commandUpstream);
+    if (this.proxy.drain.status.state === status.state) {
+      const later = (time: number | null) => time === null ? null : time + wall - frozen.wall;
+      assert.deepEqual(this.proxy.drain.status, {
+        ...status,
+        deadline: later(status.deadline),
+        leaseExpires: later(status.leaseExpires),
+      }, "a move changes nothing");
+    }
+    this.check();
+  }
+
+  /** Somebody comes back who waited in the process before. */
+  comeBack(waiting: Waiting): void {
+    waiting.coming = true;
+    this.proxy.drain.comeBack(waiting.token).then(
+      this.#ofThisProcess((waiter) => {
+        waiting.coming = false;
+        // It left before it was back.
+        if (!this.#everybody.includes(waiting)) return waiter.leave();
+        this.#listen(waiting, waiter);
+      }),
+      this.#ofThisProcess((error) => {
+        waiting.coming = false;
+        assert.ok(error instanceof DrainRefused);
+        if (error.code === "moved") return;
+        if (error.code === "stopping") assert.ok(this.stopped);
+        else assert.ok(this.clock.now() >= this.#awayUntil, "who comes back in time is known");
+        this.#forget(waiting);
+      }),
+    );
+  }
+
   /** The process is killed; what it had begun is done or not, and time passes without it. */
   crash(downtime: number, jump: number): void {
     this.#io.clear();
@@ -135,14 +245,22 @@ export class Model {
   drain(request: DrainRequest): void {
     const issued: Issued = { kind: "drain", request };
     this.#issue(issued, this.proxy.drain.drain(request), (waiter) => {
-      const waiting: Waiting = { waiter, settled: [], ended: [] };
-      waiter.settled.then(this.#ofThisProcess((outcome) => this.#onSettled(waiting, outcome)));
-      waiter.ended.then(this.#ofThisProcess((outcome) => waiting.ended.push(outcome)));
+      const { token, attached } = waiter;
+      const waiting: Waiting = {
+        token,
+        attached,
+        waiter,
+        coming: false,
+        settled: [],
+        ended: [],
+      };
+      this.#listen(waiting, waiter);
       this.#everybody.push(waiting);
       if (request.wait) this.#account?.waiting.add(waiting);
       else this.#account?.notWaiting.add(waiting);
     }, (refused) => {
       if (refused.code === "stopping") assert.ok(this.stopped);
+      if (refused.code === "moved") assert.ok(this.#frozen !== null);
       if (refused.code === "held_by_another") this.#checkRefusal(refused);
     });
   }
@@ -153,6 +271,7 @@ export class Model {
       assert.equal(done.absorbed, done.message.startsWith("Nothing was resumed"));
     }, (refused) => {
       if (refused.code === "stopping") return assert.ok(this.stopped);
+      if (refused.code === "moved") return assert.ok(this.#frozen !== null);
       this.#checkRefusal(refused);
       assert.notEqual(this.owner, owner, "an owner can resume");
       assert.equal(force, false, "force can resume");
@@ -163,7 +282,8 @@ export class Model {
   leave(waiting: Waiting): void {
     this.#account?.waiting.delete(waiting);
     this.#account?.notWaiting.delete(waiting);
-    waiting.waiter.leave();
+    if (waiting.waiter !== null) waiting.waiter.leave();
+    else this.#forget(waiting);
   }
 
   retarget(port: number): void {
@@ -206,6 +326,9 @@ export class Model {
     if (this.#failures.length > 0) throw this.#failures[0];
     const { drain, relay } = this.proxy;
     const { state, owner, since, deadline, leaseExpires } = drain.status;
+    if (this.#frozen) {
+      assert.deepEqual(drain.status, this.#frozen.status, "frozen, it stands still");
+    }
     if (state === "open") {
       assert.deepEqual([owner, since, deadline, leaseExpires], [null, null, null, null]);
       return;
@@ -225,8 +348,10 @@ export class Model {
   /** What is true once everything has come to rest. */
   async checkAtRest(): Promise<void> {
     const { deadline: due, leaseExpires: ends } = this.proxy.drain.status;
+    const awayIsOver = this.#awayUntil > -Infinity && this.clock.now() >= this.#awayUntil;
+    if (awayIsOver) this.#awayUntil = -Infinity;
     // If the disk was stuck for longer than that, it may take a second.
-    if (this.#past(due) || this.#past(ends)) await this.pass(1000, false);
+    if (this.#past(due) || this.#past(ends) || awayIsOver) await this.pass(1000, false);
     this.check();
     const { drain, relay } = this.proxy;
     const { state, deadline, leaseExpires } = drain.status;
@@ -237,6 +362,7 @@ export class Model {
     const account = this.#account;
     assert.equal(account === null, state === "open");
     for (const waiting of this.#everybody) {
+      if (waiting.waiter === null) continue;
       const part = account?.waiting.has(waiting) || account?.notWaiting.has(waiting);
       const goesOn = part && !this.stopped;
       if (!goesOn) assert.equal(waiting.ended.length, 1, "who waits is told of the end");
@@ -245,15 +371,17 @@ export class Model {
     if (this.stopped) return;
     assert.ok(!this.#past(leaseExpires), "a lease ends");
     const attached = account?.granted.some((one) => one.attached);
-    if (attached) {
-      assert.equal(account?.waiting.size, 1, "a drain ends with whom it is attached to");
+    const someMayCome = this.clock.now() < this.#awayUntil;
+    if (account !== null && attached && !someMayCome) {
+      assert.equal(this.#waitingFor(account).length, 1, "a drain ends with whom it is attached to");
     }
     if (state !== "draining") return;
     assert.notEqual(relay.active, 0, "draining means that something is active");
     const closing = account?.granted.some((one) => one.closeRemaining);
     assert.ok(closing || !this.#past(deadline), "a deadline ends it");
-    const waited = account?.waiting.size !== 0 || account.granted.some((one) => !one.wait);
-    assert.ok(waited, "a drain that nobody waits for ends");
+    assert.ok(account);
+    const waited = this.#waitingFor(account).length > 0 || account.granted.some((one) => !one.wait);
+    assert.ok(waited || someMayCome, "a drain that nobody waits for ends");
   }
 
   /** In the end the owner can resume: at once, but for one resume for each refusal. */
@@ -269,6 +397,69 @@ export class Model {
     await this.checkAtRest();
     assert.equal(this.proxy.drain.status.state, "open");
     assert.equal(this.proxy.drain.status.owner, null);
+  }
+
+  /** All that is the same for each process that starts. */
+  #begin(commandUpstream: string): void {
+    this.#process++;
+    const onEffect = this.#ofThisProcess<{ name: string; when: "before" | "after" }>(
+      ({ name, when }) => this.#onEffect(name, when),
+    );
+    this.#io = new IoQueue((name, when) => onEffect({ name, when }));
+    this.#issued = [];
+    this.stopped = false;
+    this.#starting = true;
+    this.#opening = false;
+    this.#freezing = false;
+    this.#frozen = null;
+    this.proxy = new FakeProxy(this.clock, this.disk, {
+      perform: this.#io.perform,
+      closeLater: this.closeLater,
+      commandUpstream,
+      report: this.#ofThisProcess((event: DrainEvent) => this.#onEvent(event)),
+    });
+    this.proxy.relay.beforeClose = this.#ofThisProcess((id) => this.#onCut(id));
+  }
+
+  /** Hears what a waiter is told. */
+  #listen(waiting: Waiting, waiter: Waiter): void {
+    waiting.waiter = waiter;
+    const late = waiter.settledAs !== null;
+    waiter.settled.then(this.#ofThisProcess((outcome) => {
+      waiting.settled.push(outcome);
+      if (!late) this.#onSettled(outcome);
+    }));
+    waiter.ended.then(this.#ofThisProcess((outcome) => waiting.ended.push(outcome)));
+  }
+
+  /** Nobody hears of this one any more. */
+  #forget(waiting: Waiting): void {
+    this.#everybody = this.#everybody.filter((one) => one !== waiting);
+    this.#account?.waiting.delete(waiting);
+  }
+
+  /** Whether it has something to hear in the process that the drain moves to. */
+  #comesAlong(waiting: Waiting, { snapshot, now }: Frozen): boolean {
+    const isExpected = snapshot.waiters.some(({ token }) => token === waiting.token);
+    if (waiting.waiter === null) {
+      assert.ok(isExpected || now >= this.#awayUntil, "who may still come back may do so there");
+      return isExpected;
+    }
+    assert.equal(waiting.ended.length, 1, "who waits is told of the move");
+    const { waiting: present, notWaiting } = this.#account ?? {};
+    if (notWaiting?.has(waiting)) assert.equal(isExpected, false);
+    if (!present?.has(waiting)) return false;
+    assert.equal(waiting.ended[0]?.outcome, "moved");
+    const isDone = waiting.settled[0]?.outcome !== "moved" && !waiting.attached;
+    assert.equal(isExpected, !isDone, "who waits may come back");
+    Object.assign(waiting, { waiter: null, settled: [], ended: [] });
+    return isExpected;
+  }
+
+  /** Those who wait, but for those who did not come back in time. */
+  #waitingFor(account: Account): Waiting[] {
+    const someMayCome = this.clock.now() < this.#awayUntil;
+    return [...account.waiting].filter(({ waiter }) => waiter !== null || someMayCome);
   }
 
   #past(time: number | null): boolean {
@@ -346,11 +537,12 @@ export class Model {
     if (cause === "lease") assert.ok(this.#past(account.leaseExpires), "not before the lease ends");
     if (cause !== "cancelled" || granted.some((one) => one.attached)) return;
     assert.equal(from, "draining", "once it is drained, nobody needs to wait");
-    assert.equal(account.waiting.size, 0, "nobody waits");
+    assert.deepEqual(this.#waitingFor(account), [], "nobody waits");
     assert.ok(granted.every((one) => one.wait), "with --no-wait nobody needs to wait");
   }
 
   #onEffect(name: string, when: "before" | "after"): void {
+    assert.ok(name === "closed" || this.#frozen === null, "frozen, it does nothing");
     if (name === "hold" && when === "before") {
       assert.equal(this.disk.record?.state, "draining", "the record is written before it holds");
     }
@@ -379,8 +571,7 @@ export class Model {
     assert.ok(mayCut, "nothing is cut unless that was asked for");
   }
 
-  #onSettled(waiting: Waiting, outcome: Outcome): void {
-    waiting.settled.push(outcome);
+  #onSettled(outcome: Outcome): void {
     if (outcome.outcome !== "drained") return;
     assert.equal(this.proxy.relay.active, 0, "drained is told with nothing active");
     assert.equal(this.proxy.relay.holding, true);
@@ -446,6 +637,10 @@ export class Model {
         break;
       case "record_failed":
         if (event.action === "write" && this.#starting) this.#unrecorded = true;
+        break;
+      case "taken_over":
+        assert.notEqual(account, null);
+        assert.equal(event.owner, this.owner);
         break;
       case "restored":
         assert.equal(event.owner, this.owner);

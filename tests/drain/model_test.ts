@@ -88,7 +88,7 @@ const step = happening("step", index, (model, value) => model.step(value));
 
 const settle = happening("settle", fc.constant(null), async (model) => {
   await model.settle();
-  await model.checkAtRest();
+  if (!model.freezing) await model.checkAtRest();
 });
 
 const pass = happening(
@@ -132,6 +132,26 @@ const crash = happening(
 
 const stop = happening("stop", fc.constant(null), (model) => model.stop());
 
+const freeze = happening("freeze", fc.constant(null), (model) => model.freeze());
+
+const thaw = happening("thaw", fc.constant(null), (model) => model.thaw());
+
+const move = happening(
+  "move",
+  fc.constantFrom("old.example:80", "old.example:80", "other.example:80"),
+  (model, value) => model.move(value),
+);
+
+const comeBack = happening("come back", index, (model, value) => {
+  const { away } = model;
+  const one = away[value % away.length];
+  if (one !== undefined) model.comeBack(one);
+});
+
+const allComeBack = happening("all come back", fc.constant(null), (model) => {
+  for (const one of model.away) model.comeBack(one);
+});
+
 const anything = fc.oneof(
   { weight: 6, arbitrary: drain },
   { weight: 3, arbitrary: resume },
@@ -148,6 +168,11 @@ const anything = fc.oneof(
   { weight: 2, arbitrary: failure },
   { weight: 2, arbitrary: crash },
   { weight: 1, arbitrary: stop },
+  { weight: 3, arbitrary: freeze },
+  { weight: 2, arbitrary: thaw },
+  { weight: 4, arbitrary: move },
+  { weight: 3, arbitrary: comeBack },
+  { weight: 3, arbitrary: allComeBack },
 );
 
 /** One proxy's life, which begins open. */
@@ -158,6 +183,8 @@ async function live(closeLater: boolean, happenings: readonly Happening[]): Prom
     await happen(model);
     model.check();
   }
+  await model.settle();
+  model.thaw();
   await model.settle();
   await model.checkAtRest();
   model.disk.failWrite = model.disk.failRemove = null;

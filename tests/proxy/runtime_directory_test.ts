@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { formatAddress } from "../../lib/address.ts";
+import { whyNoEpoll } from "../../lib/relay/epoll/available.ts";
 import { echo, unusedAddress } from "../relay/peer.ts";
 import { AnotherUser, noOtherUser } from "../support/another_user.ts";
 import { complete, type Finished } from "../support/programs.ts";
@@ -12,6 +13,9 @@ const UPSTREAM = "127.0.0.1:9";
 function startFailing(directory: string, ...args: string[]): Promise<Finished> {
   return complete("proxy", ["127.0.0.1:0", UPSTREAM, "--runtime-dir", directory, ...args]);
 }
+
+/** The file of a proxy that another can take over from. */
+const handover = Deno.env.get("RELAY") === "portable" ? [] : ["handover.sock"];
 
 /** One line that names this, and exit code 1. */
 function assertRefused({ code, stdout, stderr }: Finished, ...names: (string | RegExp)[]): void {
@@ -31,7 +35,7 @@ Deno.test("nobody but its user can reach what is in the directory", async () => 
   await using service = await echo();
   await using proxy = await Proxy.start(service.address, { directory });
   assert.equal((await proxy.ctl(["drain"])).code, 0);
-  assert.deepEqual(namesIn(directory), ["control.sock", "drain.json", "lock"]);
+  assert.deepEqual(namesIn(directory), ["control.sock", "drain.json", ...handover, "lock"]);
   assert.equal(modeOf(directory), 0o700);
   for (const name of namesIn(directory)) assert.equal(modeOf(`${directory}/${name}`), 0o600, name);
   assert.equal(modeOf(`${temporary.path}/a`), 0o755);
@@ -43,7 +47,28 @@ Deno.test("with a control group only the control socket is for the group", async
   await using proxy = await Proxy.start(service.address, { args });
   assert.equal(modeOf(proxy.directory), 0o750);
   assert.equal(modeOf(proxy.controlSocket), 0o660);
-  assert.equal(modeOf(`${proxy.directory}/lock`), 0o600);
+  for (const name of [...handover, "lock"]) {
+    assert.equal(modeOf(`${proxy.directory}/${name}`), 0o600, name);
+  }
+});
+
+Deno.test("at its end a proxy removes its sockets, but not those of another that has their names", async () => {
+  await using temporary = await TemporaryDirectory.make();
+  await using service = await echo();
+  const directory = `${temporary.path}/proxy`;
+  const remaining = async (replaced: readonly string[]) => {
+    await using proxy = await Proxy.start(service.address, { directory });
+    for (const name of replaced) {
+      await Deno.writeTextFile(`${temporary.path}/other`, "another's");
+      await Deno.rename(`${temporary.path}/other`, `${directory}/${name}`);
+    }
+    proxy.process.kill("SIGTERM");
+    await proxy.process.finished();
+    return namesIn(directory);
+  };
+  assert.deepEqual(await remaining([]), ["lock"]);
+  const sockets = ["control.sock", ...handover];
+  assert.deepEqual(await remaining(sockets), [...sockets, "lock"]);
 });
 
 Deno.test("a directory that is too open is tightened, and stays when the proxy ends", async () => {
@@ -107,13 +132,15 @@ Deno.test("an empty --runtime-dir is refused", async () => {
   assertRefused(await startFailing(""), "--runtime-dir");
 });
 
-Deno.test("a second proxy in the same directory is refused, naming the first one's process", async () => {
+Deno.test("a second proxy that is not to take over is refused, naming the first one's process", async () => {
   await using service = await echo();
   await using proxy = await Proxy.start(service.address);
   const pid = `process ${proxy.process.pid}`;
-  assertRefused(await startFailing(proxy.directory), pid, proxy.directory, "--runtime-dir");
+  const { directory } = proxy;
+  const refused = await startFailing(directory, "--takeover", "never");
+  assertRefused(refused, pid, directory, "--runtime-dir");
   assert.equal((await proxy.status()).state, "open");
-  assert.deepEqual(namesIn(proxy.directory), ["control.sock", "lock"]);
+  assert.deepEqual(namesIn(proxy.directory), ["control.sock", ...handover, "lock"]);
 });
 
 Deno.test("a start that fails leaves nothing behind: not the directory, nor those above it", async () => {
@@ -153,7 +180,7 @@ Deno.test("$RUNTIME_DIRECTORY is used, the first of several, unless --runtime-di
   });
   assert.equal((await proxy.status()).state, "open");
   assert.deepEqual(namesIn(temporary.path), []);
-  const finished = await complete("proxy", ["127.0.0.1:0", UPSTREAM], {
+  const finished = await complete("proxy", ["127.0.0.1:0", UPSTREAM, "--takeover=never"], {
     env: { RUNTIME_DIRECTORY: `${proxy.directory}:${temporary.path}/second` },
   });
   assertRefused(finished, `the runtime directory ${proxy.directory}`);
@@ -196,5 +223,26 @@ testWith(
     assert.deepEqual(namesIn(temporary.path), []);
     assert.deepEqual(namesIn(user.home), []);
     assertRefused(await startFailing(user.home), `${user.home} belongs to user ${user.id}`);
+  },
+);
+
+testWith(
+  whyNoEpoll(),
+  "the portable relay neither takes over nor hands over: one clear line, and the first goes on",
+  async () => {
+    await using service = await echo();
+    for (const [first, second] of [["epoll", "portable"], ["portable", "epoll"]] as const) {
+      await using temporary = await TemporaryDirectory.make();
+      const directory = `${temporary.path}/proxy`;
+      await using proxy = await Proxy.start(service.address, {
+        directory,
+        args: [`--relay=${first}`],
+      });
+      const refused = await startFailing(directory, `--relay=${second}`);
+      const pid = `process ${proxy.process.pid}`;
+      assertRefused(refused, pid, directory, "portable relay");
+      using client = await proxy.served();
+      assert.equal(client.received, 2);
+    }
   },
 );

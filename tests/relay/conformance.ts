@@ -13,6 +13,7 @@ import { testEndings } from "./conformance/endings.ts";
 import { testHolding } from "./conformance/holding.ts";
 import { testLimits } from "./conformance/limits.ts";
 import { testReporting } from "./conformance/reporting.ts";
+import { testResets } from "./conformance/resets.ts";
 import { testStopping } from "./conformance/stopping.ts";
 import type { Kind } from "./relays.ts";
 
@@ -20,6 +21,7 @@ import type { Kind } from "./relays.ts";
 export function conformance(kind: Kind): void {
   testBytes(kind);
   testEndings(kind);
+  testResets(kind);
   testBackPressure(kind);
   testHolding(kind);
   testConnecting(kind);

@@ -7,6 +7,7 @@ import { within } from "./waiting.ts";
 
 /** What a relay in another process says of itself. */
 export interface Numbers extends Counters {
+  readonly threads: number;
   readonly active: number;
   readonly queued: number | null;
   readonly failures: number;
@@ -104,6 +105,18 @@ export class RelayInProcess implements AsyncDisposable {
   /** How many descriptors it has open. */
   get descriptors(): number {
     return [...Deno.readDirSync(`/proc/${this.#program.pid}/fd`)].length;
+  }
+
+  /** How many of its descriptors are ends of pipes. */
+  get pipes(): number {
+    const directory = `/proc/${this.#program.pid}/fd`;
+    return [...Deno.readDirSync(directory)].filter(({ name }) => {
+      try {
+        return Deno.readLinkSync(`${directory}/${name}`).startsWith("pipe:");
+      } catch {
+        return false; // it has been closed since
+      }
+    }).length;
   }
 
   /** Keeps it from running while something happens, so that all of that comes at once. */

@@ -53,7 +53,17 @@ for (let line = await nextLine(); line !== null; line = await nextLine()) {
   if (line === "stop listening") turnedAway = await relay.stopListening();
   if (line === "shut down") await relay.shutDown();
   const { active, queued, counters } = relay;
-  say({ active, queued, failures, full, turnedAway, killed, broken, ...counters });
+  say({
+    threads: relay.threads,
+    active,
+    queued,
+    failures,
+    full,
+    turnedAway,
+    killed,
+    broken,
+    ...counters,
+  });
   // Nothing is read any more, so only what the relay left behind can keep this process.
   if (line === "shut down") break;
 }

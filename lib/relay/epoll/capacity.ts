@@ -29,5 +29,6 @@ export function capacity(wanted: number | null, threads: number): Capacity {
   // Where there are few, a sixteenth is for pipes, and most are for connections.
   const pipes = Math.min(MOST_PIPES, Math.max(1, Math.floor(limit / 32 / threads)));
   const reserved = Math.min(RESERVED, Math.floor(limit / 2)) + 2 * pipes * threads;
-  return { connections: Math.max(1, Math.floor((limit - reserved) / 2)), pipes };
+  const room = Math.max(1, Math.floor((limit - reserved) / 2));
+  return { connections: Math.min(most, room), pipes };
 }

@@ -45,8 +45,8 @@ export interface Attempt {
 export interface ConnectorContext {
   /** The time of this turn of the loop. */
   readonly time: number;
-  /** Waits for events of the service's socket, which is not connected yet. */
-  watchUpstream(connection: Connection): void;
+  /** Waits for events of the service's socket, which is not connected yet, if that can be had. */
+  watchUpstream(connection: Connection): boolean;
   /** Calls {@linkcode Connector.due} for the connection then. */
   setTimer(connection: Connection, time: number): void;
   /** All addresses have been tried, in vain. */
@@ -191,7 +191,9 @@ export class Connector {
       return error;
     }
     connection.upstream = descriptor;
-    this.#context.watchUpstream(connection);
-    return 0;
+    if (this.#context.watchUpstream(connection)) return 0;
+    const error = errno();
+    this.abandon(connection);
+    return error;
   }
 }

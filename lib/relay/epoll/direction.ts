@@ -44,6 +44,8 @@ export const SINK_FAILED = 4;
 const NOTHING = -1;
 const BROKEN_SOURCE = -2;
 const BROKEN_SINK = -3;
+/** Splicing found nothing, but receiving might. */
+const DOUBTFUL = -4;
 
 const buffer = new Uint8Array(BUFFER);
 
@@ -144,6 +146,10 @@ export class Direction {
       } else if (count === 0) {
         this.ended = true;
         this.readable = false;
+      } else if (count === DOUBTFUL) {
+        this.#bulk = false;
+        pipes.giveBack(this.#pipe as Pipe);
+        this.#pipe = null;
       } else if (count !== NOTHING) {
         return count === BROKEN_SINK ? SINK_FAILED : SOURCE_FAILED;
       }
@@ -183,7 +189,14 @@ export class Direction {
 
   #splice(pipe: Pipe): number {
     const count = libc.splice(this.source, null, pipe.writer, null, pipe.size, SPLICE_FLAGS);
-    if (count <= 0) return count === 0 ? 0 : this.#readFailed();
+    if (count <= 0) {
+      const found = count === 0 ? 0 : this.#readFailed();
+      // Splicing stops before urgent data for good, and takes what is left for nothing, or the end.
+      const isCertain = found === BROKEN_SOURCE || found === NOTHING && !this.thorough;
+      if (isCertain) return found;
+      this.readable = true;
+      return DOUBTFUL;
+    }
     this.#piped = count;
     if (this.#delays) this.#sendAtOnce();
     if (count >= SMALL) {

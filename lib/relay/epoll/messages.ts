@@ -43,6 +43,8 @@ export interface Failures {
 
 /** What a thread tells, of one turn of its loop. Everything is optional. */
 export interface Report {
+  /** It waits for its assignment. */
+  loaded?: boolean;
   /** It is ready to do something. */
   ready?: boolean;
   /** It has done all that was asked for up to this number. */

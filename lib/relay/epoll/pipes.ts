@@ -6,26 +6,30 @@ const SIZE = 1024 * 1024;
 /** How many empty pipes are kept for the next one who needs one. */
 const KEPT = 16;
 
+/** After how many who needed a pipe the system is asked again when it has refused one. */
+const ASK_AGAIN = 1000;
+
 /** Pipes to splice through. A direction has one only while there are bytes in it. */
 export class Pipes {
   readonly #free: Pipe[] = [];
-  #most: number;
+  readonly #most: number;
   #count = 0;
+  /** How often not to ask the system for another pipe. */
+  #patience = 0;
 
   /** @param most how many there may be at the same time */
   constructor(most: number) {
     this.#most = most;
   }
 
-  /** An empty pipe; `null` if there are too many. */
+  /** An empty pipe; `null` if there are too many, or the system grants no more. */
   take(): Pipe | null {
     const free = this.#free.pop();
     if (free !== undefined) return free;
-    if (this.#count >= this.#most) return null;
+    if (this.#count >= this.#most || this.#patience-- > 0) return null;
     const pipe = makePipe(SIZE);
-    if (pipe !== null) this.#count++;
-    // The system grants no more; it need not be asked again until some are given back.
-    else this.#most = this.#count;
+    if (pipe === null) this.#patience = ASK_AGAIN;
+    else this.#count++;
     return pipe;
   }
 
@@ -38,6 +42,7 @@ export class Pipes {
   /** Closes a pipe with what is in it. */
   discard(pipe: Pipe): void {
     this.#count--;
+    this.#patience = 0;
     closePipe(pipe);
   }
 

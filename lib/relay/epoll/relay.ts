@@ -22,6 +22,7 @@ import { libc } from "../../linux/libc.ts";
 import {
   adopt,
   closeWithReset,
+  cookieOf,
   isListening,
   listen,
   localAddress,
@@ -45,6 +46,7 @@ import { NO_ADDRESS } from "./connector.ts";
 import type { Assignment, Failures, Report } from "./messages.ts";
 import type { MovedRelay } from "./moved.ts";
 import { CLOSING, CONTROL, ENDING, FROZEN, HOLDING, OPEN, SharedMemory, Table } from "./shared.ts";
+import { startWorkers } from "./workers.ts";
 import { Upstream } from "./upstream.ts";
 
 /** What the kernel may queue; it takes less if net.core.somaxconn says so (listen(2)). */
@@ -95,8 +97,16 @@ export class EpollRelay implements Relay {
   #isOver = false;
   #changed = Promise.withResolvers<void>();
 
-  /** @param moved what another process had; without connections if there was none */
-  private constructor(moved: MovedRelay, options: RelayOptions, events: RelayEvents) {
+  /**
+   * @param moved what another process had; without connections if there was none
+   * @param workers as many as there are to be threads
+   */
+  private constructor(
+    moved: MovedRelay,
+    options: RelayOptions,
+    events: RelayEvents,
+    workers: readonly Worker[],
+  ) {
     const { listener, connections: arrived } = moved;
     this.#listener = listener;
     this.#isInherited = moved.isInherited;
@@ -115,7 +125,7 @@ export class EpollRelay implements Relay {
     watchPeer(listener, options);
     this.#upstream = new Upstream(options.upstream, () => this.#wake());
     const rows = Math.max(connections, Math.ceil(arrived.length / options.threads));
-    while (this.#threads.length < options.threads) this.#threads.push(this.#makeThread(rows));
+    for (const worker of workers) this.#threads.push(this.#makeThread(worker, rows));
     for (const [index, { worker, table }] of this.#threads.entries()) {
       const assignment: Assignment = {
         index,
@@ -163,13 +173,16 @@ export class EpollRelay implements Relay {
    * carries what it was given, and holds new clients.
    *
    * @param moved what {@linkcode freeze} gave there, with the descriptors of this process
+   * @param workers of {@linkcode startWorkers}, for those who cannot wait for that now
    */
   static async takeOver(
     moved: MovedRelay,
     options: RelayOptions,
     events: RelayEvents,
+    workers?: readonly Worker[],
   ): Promise<EpollRelay> {
-    const relay = new EpollRelay(moved, options, events);
+    workers ??= await startWorkers(options.threads);
+    const relay = new EpollRelay(moved, options, events, workers);
     await Promise.all(relay.#threads.map(({ ready }) => ready.promise));
     return relay;
   }
@@ -205,6 +218,11 @@ export class EpollRelay implements Relay {
         if (descriptor !== -1) closeWithReset(descriptor);
       }
     }
+  }
+
+  /** The cookie of the listening socket. */
+  get cookie(): string {
+    return cookieOf(this.#listener);
   }
 
   get upstream(): Address {
@@ -303,9 +321,9 @@ export class EpollRelay implements Relay {
     }
   }
 
-  #makeThread(rows: number): ThreadHandle {
+  #makeThread(worker: Worker, rows: number): ThreadHandle {
     const thread: ThreadHandle = {
-      worker: new Worker(import.meta.resolve("./worker.ts"), { type: "module" }),
+      worker,
       waker: makeEventCounter(),
       table: Table.make(rows),
       ready: Promise.withResolvers(),
@@ -313,8 +331,8 @@ export class EpollRelay implements Relay {
       done: 0,
       frozen: { connections: [], lastId: 0 },
     };
-    thread.worker.onmessage = ({ data }: MessageEvent<Report>) => this.#heard(thread, data);
-    thread.worker.onerror = (event) => {
+    worker.onmessage = ({ data }: MessageEvent<Report>) => this.#heard(thread, data);
+    worker.onerror = (event) => {
       event.preventDefault();
       this.#break(thread, new Error(`a thread died: ${event.message}`));
     };

@@ -74,7 +74,9 @@ export class TargetMemory {
         lookedUp: this.#words[LOOKED_UP] === 1,
         addresses,
       };
-      if (before % 2 === 0 && Atomics.load(this.#words, SEQUENCE) === before) return target;
+      // A load would not keep what was read above from being read after it (aarch64).
+      const after = Atomics.add(this.#words, SEQUENCE, 0);
+      if (before % 2 === 0 && after === before) return target;
     }
   }
 }

@@ -158,7 +158,10 @@ export class Thread {
     // One that was reset while it was held need not trouble the service.
     if (wasHeld && !hasPeer(client)) return this.#cut(connection, "client_reset");
     this.#connector.start(connection);
-    if (connection.client !== -1) this.#epoll.add(client, EVERYTHING, FIRST_ROW + 2 * row);
+    if (connection.client === -1) return;
+    // The system has no memory, or no patience, for one more.
+    if (this.#epoll.tryToAdd(client, EVERYTHING, FIRST_ROW + 2 * row)) return;
+    this.#cut(connection, "client_reset");
   }
 
   /** A client who was held is being served, after so many milliseconds. */
@@ -180,11 +183,11 @@ export class Thread {
   }
 
   /** There is a socket that is being connected to the service. */
-  watchUpstream(connection: Connection): void {
+  watchUpstream(connection: Connection): boolean {
     const { row, upstream } = connection;
     connection.upstreamTurn = this.turn;
     this.#table.setUpstream(row, upstream);
-    this.#epoll.add(upstream, EVERYTHING, FIRST_ROW + 2 * row + 1);
+    return this.#epoll.tryToAdd(upstream, EVERYTHING, FIRST_ROW + 2 * row + 1);
   }
 
   /** Sets a connection's timer. */
@@ -412,7 +415,18 @@ export class Thread {
     const { control } = this.#shared;
     clear(this.#assignment.wakers[this.#assignment.index] as number);
     const command = Atomics.load(control, CONTROL.command);
+    const wasFrozen = this.#mode === FROZEN;
     this.#setMode(Atomics.load(control, CONTROL.mode));
+    // While it stays frozen they may be another process's connections already.
+    if (!wasFrozen || this.#mode !== FROZEN) this.#obeyWishes();
+    if (command === this.#command) return;
+    this.#command = command;
+    this.#reporting.done = command;
+  }
+
+  /** Does what is wished of connections, as far as that is new. */
+  #obeyWishes(): void {
+    const { control } = this.#shared;
     const version = this.#target.version;
     if (version !== this.#targetVersion) {
       this.#targetVersion = version;
@@ -421,9 +435,6 @@ export class Thread {
     const cuts = Atomics.load(control, CONTROL.cuts);
     if (cuts !== this.#cuts) this.#cutWished(cuts);
     this.#madeRoom = true;
-    if (command === this.#command) return;
-    this.#command = command;
-    this.#reporting.done = command;
   }
 
   #setMode(mode: number): void {

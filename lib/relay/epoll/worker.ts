@@ -18,3 +18,5 @@ worker.onmessage = ({ data }) => {
   new Thread(data, (report) => worker.postMessage(report)).run();
   worker.close();
 };
+
+worker.postMessage({ loaded: true });

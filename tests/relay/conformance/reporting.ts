@@ -22,6 +22,8 @@ export function testReporting(kind: Kind): void {
     await first.server.read(5);
     await second.server.send("hi");
     await second.client.read(2);
+    // Both ends may know of bytes before they are counted.
+    await eventually(() => stage.relay.counters.bytesUp + stage.relay.counters.bytesDown === 7);
     const [older, newer] = stage.relay.connections();
     assert(older && newer);
     assert.equal(stage.relay.active, 2);

@@ -1,0 +1,88 @@
+import { Failure } from "../command_line.ts";
+import type { Status } from "../control/api.ts";
+import type { ControlClient } from "../control/client.ts";
+import { EXIT } from "../control/exit_codes.ts";
+import { describeDuration } from "../duration.ts";
+import { parseReport } from "../keeper/report.ts";
+import { PROGRAMS } from "../packaging/programs.ts";
+import { whyNoEpoll } from "../relay/epoll/available.ts";
+import { printResult } from "./output.ts";
+
+/** The first argument of a proxyctl that is to be a keeper. */
+export const KEEP = "keep";
+
+/** How long a keeper may take until it has everything, in milliseconds. */
+const PATIENCE = 20_000;
+
+/** `proxyctl park` */
+export async function park(
+  proxy: ControlClient,
+  options: { for: number; json?: boolean },
+): Promise<void> {
+  const why = whyNoEpoll();
+  if (why !== null) throw new Failure(`Failed to park the proxy at ${proxy.directory}: ${why}`);
+  refuse(await proxy.json<Status>("GET", "/v1/status"));
+  const report = parseReport(await startKeeper(proxy.directory, options.for));
+  if (report === null) {
+    throw new Failure(
+      `The keeper for ${proxy.directory} ended without a word: nothing has changed`,
+    );
+  }
+  if (!report.parked) throw new Failure(report.message, report.exitCode);
+  const { keeper, queued } = report;
+  const until = new Date(report.until).toISOString();
+  const result = { keeper, until, queued };
+  const text = `Parked until ${until} (for ${describeDuration(options.for)}), ${queued} queued; ` +
+    `the keeper is process ${keeper}`;
+  printResult(options.json, result, text);
+}
+
+/** @throws {Failure} when a proxy in this state cannot be parked */
+function refuse({ state, relay, keeper, parkedUntil }: Status): void {
+  if (state === "parked") {
+    throw new Failure(
+      `The proxy is parked already: process ${keeper} keeps those who wait until ${parkedUntil}`,
+      EXIT.wrongState,
+    );
+  }
+  if (relay === "portable") {
+    throw new Failure(
+      "The proxy cannot be parked: only the epoll relay can give its socket away",
+      EXIT.wrongState,
+    );
+  }
+  if (state !== "drained") {
+    throw new Failure(
+      `The proxy is ${state}, and must be drained to be parked: proxyctl drain`,
+      EXIT.wrongState,
+    );
+  }
+}
+
+/** @returns the first line that the keeper says; empty if it says none */
+async function startKeeper(directory: string, time: number): Promise<string> {
+  // Not before: what it is made of can only be loaded where it can run.
+  const { passNothingOn } = await import("../linux/descriptors.ts");
+  passNothingOn();
+  const keep = [KEEP, directory, `${time}`];
+  const { standalone } = Deno.build;
+  const source = ["run", "--quiet", ...PROGRAMS.proxyctl.permissions, Deno.mainModule];
+  const child = new Deno.Command(Deno.execPath(), {
+    args: standalone ? keep : [...source, ...keep],
+    cwd: "/",
+    // Deno itself looks for its cache there when it runs from source.
+    clearEnv: standalone,
+    stdin: "null",
+    stdout: "piped",
+    stderr: "null",
+  }).spawn();
+  child.unref();
+  const timer = setTimeout(() => child.kill("SIGKILL"), PATIENCE);
+  let said = "";
+  for await (const piece of child.stdout.pipeThrough(new TextDecoderStream())) {
+    said += piece;
+    if (said.includes("\n")) break;
+  }
+  clearTimeout(timer);
+  return said.split("\n")[0] ?? "";
+}

@@ -1,0 +1,93 @@
+/**
+ * Connections in messages: what they are made of as JSON, and their descriptors beside it.
+ *
+ * @module
+ */
+
+import { LONGEST_MESSAGE, MOST_DESCRIPTORS } from "../linux/unix_socket.ts";
+import type { MovedConnection, MovedDirection } from "../relay/epoll/moved.ts";
+import type { PackedConnection } from "./messages.ts";
+
+/** Connections that go into one message. */
+export interface Batch {
+  readonly connections: PackedConnection[];
+  readonly descriptors: number[];
+}
+
+/** What a connection without kept bytes takes in a message, at the most. */
+const USUAL_SIZE = 1024;
+
+/** How much of a message connections may take. */
+const ROOM = LONGEST_MESSAGE - 1024;
+
+/** Packs connections into as few messages as they fit in. */
+export function* pack(connections: Iterable<MovedConnection>): Generator<Batch> {
+  let batch: Batch = { connections: [], descriptors: [] };
+  let size = 0;
+  for (const connection of connections) {
+    const own: number[] = [];
+    const packed = packOne(connection, own, batch.descriptors.length);
+    const { up, down } = packed;
+    const added = USUAL_SIZE + (up.kept?.length ?? 0) + (down.kept?.length ?? 0);
+    if (batch.descriptors.length + own.length > MOST_DESCRIPTORS || size + added > ROOM) {
+      yield batch;
+      own.length = size = 0;
+      batch = { connections: [packOne(connection, own, 0)], descriptors: own };
+    } else {
+      batch.connections.push(packed);
+      batch.descriptors.push(...own);
+    }
+    size += added;
+  }
+  if (batch.connections.length > 0) yield batch;
+}
+
+/**
+ * Unpacks a message's connections.
+ *
+ * @throws {Error} when a descriptor is missing, or meant for two
+ */
+export function unpack({ connections, descriptors }: Batch): MovedConnection[] {
+  const left = new Map(descriptors.entries());
+  const take = (place: number): number => {
+    const descriptor = left.get(place);
+    if (descriptor === undefined) throw new Error(`Descriptor ${place} is missing`);
+    left.delete(place);
+    return descriptor;
+  };
+  const direction = ({ kept, pipe, ...same }: PackedConnection["up"]): MovedDirection => ({
+    ...same,
+    kept: kept === null ? null : Uint8Array.fromBase64(kept),
+    pipe: pipe === null ? null : { ...pipe, reader: take(pipe.reader), writer: take(pipe.writer) },
+  });
+  const unpacked = connections.map((packed) => ({
+    ...packed,
+    client: take(packed.client),
+    upstream: packed.upstream === null ? -1 : take(packed.upstream),
+    peerName: Uint8Array.fromBase64(packed.peerName),
+    upstreamName: Uint8Array.fromBase64(packed.upstreamName),
+    up: direction(packed.up),
+    down: direction(packed.down),
+  }));
+  if (left.size > 0) throw new Error(`${left.size} descriptors belong to no connection`);
+  return unpacked;
+}
+
+/** @param first the place of the first of its descriptors in the message */
+function packOne(moved: MovedConnection, descriptors: number[], first: number): PackedConnection {
+  const put = (descriptor: number) => first + descriptors.push(descriptor) - 1;
+  const direction = ({ kept, pipe, ...same }: MovedDirection) => ({
+    ...same,
+    kept: kept?.toBase64() ?? null,
+    pipe: pipe === null ? null : { ...pipe, reader: put(pipe.reader), writer: put(pipe.writer) },
+  });
+  return {
+    ...moved,
+    client: put(moved.client),
+    upstream: moved.upstream === -1 ? null : put(moved.upstream),
+    peerName: moved.peerName.toBase64(),
+    upstreamName: moved.upstreamName.toBase64(),
+    up: direction(moved.up),
+    down: direction(moved.down),
+  };
+}

@@ -1,0 +1,148 @@
+/**
+ * The side that receives: it is ready before it asks, takes everything, and touches nothing before it
+ * is certain that the other side never will again.
+ *
+ * @module
+ */
+
+import { Failure } from "../command_line.ts";
+import { libc } from "../linux/libc.ts";
+import { closeWithReset } from "../linux/socket.ts";
+import { messageOf } from "../message_of.ts";
+import type { MovedConnection, MovedRelay } from "../relay/epoll/moved.ts";
+import { VERSION } from "../version.ts";
+import type { Channel } from "./channel.ts";
+import {
+  type GiverMessage,
+  parseGiverMessage,
+  PROTOCOL,
+  type ReceiverMessage,
+} from "./messages.ts";
+import { NobodyThere } from "./nobody_there.ts";
+import { unpack } from "./packing.ts";
+import type { Estate } from "./giver.ts";
+
+/** The process that was to give is dead, and what it had is lost. */
+export class GiverDied extends Failure {}
+
+/** Who gives. */
+export type Offer = Extract<GiverMessage, { type: "offer" }>;
+
+/** A message, and what came with it. */
+interface Next {
+  readonly message: GiverMessage;
+  readonly descriptors: number[];
+}
+
+/** Who asks. */
+export type Receiver = Pick<Extract<ReceiverMessage, { type: "hello" }>, "kind" | "until">;
+
+/**
+ * Asks what there is to take.
+ *
+ * @throws {NobodyThere} when the other process went away before it answered
+ * @throws {Failure} when it is refused, or does not answer
+ */
+export function ask(channel: Channel, self: Receiver = { kind: "proxy", until: null }): Offer {
+  channel.send({ type: "hello", protocol: PROTOCOL, version: VERSION, ...self });
+  const received = channel.receive();
+  if (received === "gone") throw new NobodyThere(lost(channel, received).message);
+  if (received === "silent") throw lost(channel, received);
+  const message = parseGiverMessage(received.json);
+  if (message.type === "refusal") throw new Failure(`Failed to take over: ${message.reason}`);
+  if (message.type !== "offer") throw unexpected(message.type);
+  return message;
+}
+
+/**
+ * Takes everything. The other process touches nothing from now on, and ends if this one succeeds.
+ *
+ * @throws {Failure} when it cannot be had; the other process goes on, if it lives
+ */
+export function take(channel: Channel): Estate {
+  const descriptors: number[] = [];
+  try {
+    channel.send({ type: "go" });
+    const { message: state, descriptors: [listener, lock] } = next(channel, descriptors);
+    if (state.type !== "state") throw unexpected(state.type);
+    if (listener === undefined || lock === undefined) throw new Error("a descriptor is missing");
+    const connections: MovedConnection[] = [];
+    while (connections.length < state.connections) {
+      const { message, descriptors: some } = next(channel, descriptors);
+      if (message.type !== "connections") throw unexpected(message.type);
+      connections.push(...unpack({ connections: message.connections, descriptors: some }));
+    }
+    const { type: _type, connections: _count, drain, ...same } = state;
+    const relay: MovedRelay = { ...same, listener, connections };
+    return { relay, drain, lock };
+  } catch (error) {
+    if (error instanceof GiverDied) {
+      // Nobody may take this for the end of what they were sent.
+      for (const descriptor of descriptors.splice(0)) closeWithReset(descriptor);
+    }
+    giveUp(channel, descriptors, error);
+    throw error instanceof Failure
+      ? error
+      : new Failure(`Failed to take over from process ${channel.pid}: ${messageOf(error)}`);
+  }
+}
+
+/**
+ * Says that all has been taken, and waits until it is ours.
+ *
+ * @throws {Failure} when it is not, and the other process goes on
+ */
+export function commit(channel: Channel): void {
+  channel.send({ type: "ready" });
+  let received = channel.receive();
+  if (typeof received === "string") {
+    // One that is dead will never touch anything again; one that only hung up goes on.
+    const isDead = received === "gone" ? channel.outlives() : channel.kill();
+    if (!isDead) throw lost(channel, received);
+    // Perhaps it has said something before that.
+    received = channel.receive();
+    if (typeof received === "string") return;
+  }
+  const message = parseGiverMessage(received.json);
+  if (message.type === "abort") {
+    throw new Failure(`Failed to take over from process ${channel.pid}: ${message.reason}`);
+  }
+  if (message.type !== "commit") throw unexpected(message.type);
+  channel.send({ type: "ack" });
+}
+
+/** Gives up what has been received. */
+export function giveUp(channel: Channel, descriptors: Iterable<number>, error: unknown): void {
+  channel.send({ type: "abort", reason: messageOf(error) });
+  // The other side may still be sending: it need not wait until this process has ended.
+  channel[Symbol.dispose]();
+  for (const descriptor of descriptors) libc.close(descriptor);
+}
+
+/** The next message that is more than a sign of life. @param all gets its descriptors */
+function next(channel: Channel, all: number[]): Next {
+  const received = channel.receive();
+  if (typeof received === "string") {
+    // Nobody serves while it is frozen.
+    const isDead = received === "gone" ? channel.outlives() : channel.kill();
+    if (!isDead) throw lost(channel, received);
+    const what = received === "gone" ? "died" : "did not answer, was killed,";
+    throw new GiverDied(`Process ${channel.pid} ${what} in the middle of a handover`);
+  }
+  const { json, descriptors } = received;
+  all.push(...descriptors);
+  const message = parseGiverMessage(json);
+  if (message.type === "abort" || message.type === "refusal") {
+    throw new Failure(`Process ${channel.pid} could not hand over: ${message.reason}`);
+  }
+  return message.type === "wait" ? next(channel, all) : { message, descriptors };
+}
+
+function lost(channel: Channel, how: "gone" | "silent"): Failure {
+  const what = how === "gone" ? "went away" : "does not answer";
+  return new Failure(`Failed to take over: process ${channel.pid} ${what}`);
+}
+
+function unexpected(type: string): Error {
+  return new Error(`it said ${type} when something else was expected`);
+}

@@ -1,0 +1,73 @@
+import { program, value, wholeNumber } from "../../lib/command_line.ts";
+import { CONTENDERS } from "./contenders/all.ts";
+import { ROWS } from "./rows/all.ts";
+
+/** What the command line says. */
+export interface BenchOptions {
+  readonly turns: number;
+  readonly seconds: number;
+  /** Names of rows. */
+  readonly rows: readonly string[];
+  /** Names of contenders. */
+  readonly only: readonly string[];
+  /** A directory; without it a new temporary one. */
+  readonly output?: string;
+  /** Files that are not to be in that directory. */
+  readonly json?: string;
+  readonly svg?: string;
+}
+
+/**
+ * Reads the command line.
+ *
+ * @throws {CommanderError} for bad usage, and for `--help` and `--version` once they are printed
+ */
+export function parseOptions(args: readonly string[]): BenchOptions {
+  const rows = ROWS.map(({ name }) => name);
+  const contenders = CONTENDERS.map(({ name }) => name);
+  const command = program("bench")
+    .description(
+      "Measures the proxy side by side with others, in turns, and prints a table. CPU is the CPU " +
+        "time of the proxy alone: clients and service share the machine with it.",
+    )
+    .option(
+      "--turns <n>",
+      "how often each is measured; the median counts",
+      value(wholeNumber(1)),
+      5,
+    )
+    .option("--seconds <n>", "how long each time", value(seconds), 1.5)
+    .option("--rows <names>", `which rows (default: ${rows.join()})`, value(namesOf(rows)), rows)
+    .option(
+      "--only <names>",
+      `beside direct, which contenders (default: ${contenders.slice(1).join()})`,
+      value(namesOf(contenders)),
+      contenders,
+    )
+    .option("--output <dir>", "directory for bench.json and bench.svg (default: a temporary one)")
+    .option("--json <file>", "write all numbers to this file instead of bench.json")
+    .option("--svg <file>", "draw the ratios to the best peer into this file instead of bench.svg")
+    .parse(args, { from: "user" });
+  return command.opts<BenchOptions>();
+}
+
+/** @throws {RangeError} */
+function seconds(text: string): number {
+  const number = Number(text);
+  if (!/^\d+(\.\d+)?$/.test(text) || number < 0.1 || number > 60) {
+    throw new RangeError(`"${text}" is not a number from 0.1 to 60`);
+  }
+  return number;
+}
+
+/** @throws {RangeError} */
+function namesOf(known: readonly string[]) {
+  return (text: string): string[] => {
+    const names = text.split(",");
+    const unknown = names.find((name) => !known.includes(name));
+    if (unknown !== undefined) {
+      throw new RangeError(`"${unknown}" is none of ${known.join(", ")}`);
+    }
+    return names;
+  };
+}

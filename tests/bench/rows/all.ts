@@ -1,0 +1,26 @@
+import { download, upload } from "./bulk.ts";
+import { connection } from "./connection.ts";
+import { drained } from "./drained.ts";
+import { fairness } from "./fairness.ts";
+import { idle } from "./idle.ts";
+import { latency } from "./latency.ts";
+import { memory } from "./memory.ts";
+import { request } from "./request.ts";
+import { resume } from "./resume.ts";
+import type { Row } from "./row.ts";
+import { start } from "./start.ts";
+
+/** All that is measured. */
+export const ROWS: readonly Row[] = [
+  request,
+  connection,
+  download,
+  upload,
+  latency,
+  fairness,
+  memory,
+  idle,
+  start,
+  drained,
+  resume,
+];

@@ -1,0 +1,40 @@
+import { raiseDescriptorLimit } from "../../../lib/linux/resource_limit.ts";
+import { DESCRIPTORS } from "../load/client.ts";
+import { memory as memoryOf } from "../processes.ts";
+import type { Row } from "./row.ts";
+
+/** How many idle connections there are, if there are descriptors for them. */
+const CONNECTIONS = 5000;
+/** Descriptors that a proxy needs for itself, generously. */
+const OWN_DESCRIPTORS = 500;
+const KIB = 1024;
+const MIB = KIB ** 2;
+
+/** Memory (Pss) of a proxy that has just started, and how much it grows with idle connections. */
+export const memory: Row = {
+  name: "memory",
+  whom: "proxies",
+  figures: [
+    { of: "rest", title: "MiB Pss at rest", better: "less" },
+    {
+      of: "connection",
+      title: "KiB Pss an idle connection",
+      better: "less",
+      goal: { atMost: 1 },
+    },
+  ],
+  async measure(stage, contender) {
+    await using standing = await stage.start(contender);
+    const { port, pid } = standing;
+    const descriptors = raiseDescriptorLimit(DESCRIPTORS) - OWN_DESCRIPTORS;
+    const room = Math.floor(descriptors / (contender.descriptors ?? 2));
+    const connections = Math.min(CONNECTIONS, room);
+    const rest = memoryOf(pid);
+    const task = await stage.load.begin("hold", { port, connections });
+    await task.ready();
+    const held = memoryOf(pid);
+    await task.goOn();
+    await task.done();
+    return { rest: rest / MIB, connection: (held - rest) / connections / KIB };
+  },
+};

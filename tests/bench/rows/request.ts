@@ -1,0 +1,16 @@
+import type { Row } from "./row.ts";
+
+/** Small messages on connections that stay. */
+export const request: Row = {
+  name: "request",
+  whom: "all",
+  figures: [
+    { of: "cpu", title: "µs CPU a request", better: "less", goal: { ratio: 0.95 } },
+    { of: "rate", title: "requests/s", better: "more" },
+  ],
+  async measure(stage, contender, seconds) {
+    const target = await stage.target(contender);
+    const done = await stage.load.do("requests", { ...target, connections: 64, seconds });
+    return { cpu: done.cpu / done.count, rate: done.count / done.seconds };
+  },
+};

@@ -1,0 +1,92 @@
+import assert from "node:assert/strict";
+import { whyNoEpoll } from "../../lib/relay/epoll/available.ts";
+import { echo } from "../relay/peer.ts";
+import { testWith } from "../support/tools.ts";
+import { Lineage } from "./lineage.ts";
+
+const why = whyNoEpoll();
+
+testWith(
+  why,
+  "a drained proxy is drained after a takeover: owner, lease and who waits",
+  async () => {
+    await using service = await echo("old");
+    await using next = await echo("new");
+    await using lineage = await Lineage.found(service.address);
+    const drain = [
+      "drain",
+      "--owner",
+      "me",
+      "--reason",
+      "upgrade",
+      "--exclusive",
+      "--lease",
+      "20m",
+    ];
+    assert.equal((await lineage.proxy.ctl(drain)).code, 0);
+    // It absorbs a resume, later.
+    assert.equal((await lineage.proxy.ctl(drain)).code, 5);
+    const before = await lineage.proxy.status();
+    using held = await lineage.proxy.connect();
+    await lineage.proxy.until(({ queued }) => queued === 1);
+
+    for (let takeover = 0; takeover < 3; takeover++) await lineage.replace(next.address);
+    const { state, owner, reason, since, leaseExpires, queued } = await lineage.proxy.status();
+    assert.deepEqual([state, owner, reason, since, queued], [
+      "drained",
+      "me",
+      "upgrade",
+      before.since,
+      1,
+    ]);
+    const moved = Date.parse(leaseExpires ?? "") - Date.parse(before.leaseExpires ?? "");
+    assert.ok(Math.abs(moved) < 1000, `the lease has moved by ${moved} ms`);
+    assert.equal((await lineage.proxy.ctl(["resume", "--owner", "you"])).code, 5);
+    assert.equal(held.received, 0);
+    // The first is absorbed.
+    assert.equal((await lineage.proxy.ctl(["resume", "--owner", "me"])).code, 0);
+    assert.equal((await lineage.proxy.status()).state, "drained");
+    assert.equal((await lineage.proxy.ctl(["resume", "--owner", "me"])).code, 0);
+    assert.equal(await held.read(3), "new");
+  },
+);
+
+testWith(
+  why,
+  "proxyctl drain waits on through takeovers, until the last client has left",
+  async () => {
+    await using service = await echo();
+    await using lineage = await Lineage.found(service.address);
+    using client = await lineage.proxy.served();
+    await using drain = lineage.proxy.startCtl(["drain", "--owner", "me", "--timeout", "5m"]);
+    await lineage.proxy.until(({ state }) => state === "draining");
+    for (let takeover = 0; takeover < 3; takeover++) {
+      await lineage.replace(service.address);
+      const { state, owner, active } = await lineage.proxy.status();
+      assert.deepEqual([state, owner, active], ["draining", "me", 1]);
+    }
+    client.finish();
+    const { code, stdout, stderr } = await drain.finished();
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /^Drained/);
+    assert.equal((await lineage.proxy.status()).state, "drained");
+  },
+);
+
+testWith(
+  why,
+  "with-drain keeps its drain through a takeover, and ends it after its command",
+  async () => {
+    await using service = await echo();
+    await using lineage = await Lineage.found(service.address);
+    await using command = lineage.proxy.startCtl(["with-drain", "--", "cat"]);
+    const { owner } = await lineage.proxy.until(({ state }) => state === "drained");
+    await lineage.replace(service.address);
+    const now = await lineage.proxy.status();
+    assert.deepEqual([now.state, now.owner], ["drained", owner]);
+    await command.closeStdin();
+    const { code, stderr } = await command.finished();
+    assert.equal(code, 0, stderr);
+    assert.equal((await lineage.proxy.status()).state, "open");
+  },
+);

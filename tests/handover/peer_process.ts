@@ -1,0 +1,103 @@
+/**
+ * Takes part in a handover, as one side or the other, up to some step, and no further.
+ *
+ * Its arguments are `receiver|giver DIRECTORY STEP [PORT]`, where the step is how many messages it
+ * sends. It says what it hears, `listening` when it is ready to give, and `reached` when it has come so far; it
+ * hangs up when its stdin ends, and lives on.
+ *
+ * @module
+ */
+
+import { Channel } from "../../lib/handover/channel.ts";
+import { type Message, PROTOCOL } from "../../lib/handover/messages.ts";
+import { cookieOf, listen } from "../../lib/linux/socket.ts";
+import { acceptAt, connectToPath, listenAtPath } from "../../lib/linux/unix_socket.ts";
+import { CLOSE_REASONS, type CloseReason } from "../../lib/relay/relay.ts";
+import { OwnedDirectory, pathsIn } from "../../lib/runtime_directory.ts";
+
+/** What each side says, in this order. */
+export const STEPS = {
+  receiver: ["hello", "go", "ready", "ack"],
+  giver: ["offer", "state", "commit"],
+} as const;
+
+if (import.meta.main) {
+  const [role, directory = "", steps = "0", port = "0"] = Deno.args;
+  const channel = role === "receiver"
+    ? receive(directory, Number(steps))
+    : await give(directory, Number(steps), Number(port));
+  tell("reached");
+  for await (const _ of Deno.stdin.readable);
+  channel[Symbol.dispose]();
+  // Who hangs up is not dead.
+  setInterval(() => {}, 1000);
+}
+
+function receive(directory: string, steps: number): Channel {
+  const channel = new Channel(connectToPath(pathsIn(directory).handover));
+  const says: Message[] = [
+    { type: "hello", protocol: PROTOCOL, version: "test", kind: "proxy", until: null },
+    { type: "go" },
+    { type: "ready" },
+    { type: "ack" },
+  ];
+  for (const message of says.slice(0, steps)) {
+    channel.send(message);
+    if (message.type !== "ack") hear(channel);
+    if (message.type === "go" && steps > 2) hear(channel);
+  }
+  return channel;
+}
+
+async function give(directory: string, steps: number, port: number): Promise<Channel> {
+  const owned = await OwnedDirectory.take(directory, null);
+  const listener = listen({ host: "127.0.0.1", port }, false, 16);
+  const socket = listenAtPath(pathsIn(directory).handover);
+  tell("listening");
+  const channel = new Channel(acceptAt(socket));
+  const closed = Object.fromEntries(CLOSE_REASONS.map((reason) => [reason, 0]));
+  const counters = { accepted: 7, bytesUp: 0, bytesDown: 0, connectFailures: 0 };
+  const says: Message[] = [
+    {
+      type: "offer",
+      protocol: PROTOCOL,
+      version: "test",
+      pid: Deno.pid,
+      kind: "proxy",
+      listen: `127.0.0.1:${port}`,
+      cookie: cookieOf(listener),
+    },
+    {
+      type: "state",
+      connections: 0,
+      isInherited: false,
+      lastId: 7,
+      counters: { ...counters, closed: closed as Record<CloseReason, number> },
+      arrivals: [],
+      drain: {
+        version: 1,
+        commandUpstream: "127.0.0.1:9",
+        upstream: null,
+        drain: null,
+        waiters: [],
+      },
+    },
+    { type: "commit" },
+  ];
+  for (const message of says.slice(0, steps)) {
+    hear(channel);
+    channel.send(message, message.type === "state" ? [listener, owned.lock ?? -1] : []);
+  }
+  return channel;
+}
+
+function hear(channel: Channel): void {
+  const received = channel.receive();
+  if (typeof received === "string") throw new Error(`the other side is ${received}`);
+  const { type, reason } = received.json as { type: string; reason?: string };
+  tell(reason === undefined ? type : `${type}: ${reason}`);
+}
+
+function tell(what: string): void {
+  Deno.stdout.writeSync(new TextEncoder().encode(`${what}\n`));
+}

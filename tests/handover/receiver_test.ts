@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import { whyNoEpoll } from "../../lib/relay/epoll/available.ts";
+import { echo, unusedAddress } from "../relay/peer.ts";
+import { start } from "../support/programs.ts";
+import { Proxy } from "../support/proxy.ts";
+import { TemporaryDirectory } from "../support/temporary.ts";
+import { testWith } from "../support/tools.ts";
+import { type Failing, FailingPeer } from "./peer.ts";
+import { STEPS } from "./peer_process.ts";
+
+const why = whyNoEpoll();
+const { state: READY_TO_GO_ON } = { state: 2 };
+
+/** Starts a proxy against a giver that fails. @returns which event its log begins with */
+async function startAgainst(steps: number, how: Failing) {
+  await using temporary = await TemporaryDirectory.make();
+  const directory = `${temporary.path}/proxy`;
+  await using service = await echo();
+  const { port } = await unusedAddress();
+  await using giver = new FailingPeer("giver", directory, steps, port);
+  await giver.heard(/listening/, "stdout");
+  const failed = giver.fail(how);
+  const listen = `127.0.0.1:${port}`;
+  const serves = Proxy.start(service.address, { directory, listen }).catch((error) => `${error}`);
+  await failed;
+  const proxy = await serves;
+  if (typeof proxy === "string") return proxy;
+  await using _proxy = proxy;
+  using client = await proxy.served();
+  assert.equal(client.received, 2);
+  const { accepted } = await proxy.status();
+  // It goes on counting if it has taken over.
+  assert.equal(accepted, steps >= READY_TO_GO_ON ? 8 : 1);
+  const [first] = proxy.log();
+  return `${first?.["event"]}`;
+}
+
+/** For each step, from nothing said to all said. */
+const against = (how: Failing) =>
+  Promise.all(
+    [0, ...STEPS.giver.keys().map((step) => step + 1)].map((one) => startAgainst(one, how)),
+  );
+
+testWith(
+  why,
+  "a giver that dies before all was sent: its successor begins anew; later: it goes on",
+  async () => {
+    assert.deepEqual(await against("dies"), ["listen", "giver_died", "taken_over", "taken_over"]);
+  },
+);
+
+testWith(
+  why,
+  "a giver that falls silent is killed, once it has been asked to stop serving",
+  async () => {
+    const [unasked, ...asked] = await against("falls silent");
+    assert.match(unasked ?? "", /process \d+ does not answer/);
+    assert.deepEqual(asked, ["giver_died", "taken_over", "taken_over"]);
+  },
+);
+
+testWith(
+  why,
+  "a giver that hangs up and lives has not given anything, unless it had committed",
+  async () => {
+    const refused = await against("hangs up");
+    assert.equal(refused.pop(), "taken_over");
+    for (const line of refused) assert.match(line, /process \d+ (does not answer|went away)\n/);
+  },
+);

@@ -1,0 +1,90 @@
+import assert from "node:assert/strict";
+import { formatAddress } from "../../lib/address.ts";
+import { whyNoEpoll } from "../../lib/relay/epoll/available.ts";
+import { Service, unusedAddress } from "../relay/peer.ts";
+import { AnotherUser, noOtherUser } from "../support/another_user.ts";
+import { complete, type Finished } from "../support/programs.ts";
+import { Proxy } from "../support/proxy.ts";
+import { TemporaryDirectory } from "../support/temporary.ts";
+import { testWith } from "../support/tools.ts";
+import { peerCommand } from "./peer.ts";
+import { Wire } from "./wire.ts";
+
+const why = whyNoEpoll();
+
+/** Runs a second proxy to its end, with a first one whose client must not notice. */
+async function refuse(
+  args: (first: Proxy) => readonly string[],
+  check: (finished: Finished, first: Proxy) => void,
+): Promise<void> {
+  await using service = await Service.start();
+  await using proxy = await Proxy.start(service.address);
+  using wire = await Wire.through(proxy.address, service);
+  for (const end of wire.ends) end.talk();
+  const finished = await complete("proxy", args(proxy));
+  assert.match(finished.stderr, /^disnix-tcp-proxy: [^\n]+\n$/);
+  assert.equal(finished.code, 1);
+  check(finished, proxy);
+  await wire.settle();
+  assert.equal(wire.fault, null);
+  assert.deepEqual(proxy.log("handover_failed"), [], "it was frozen");
+}
+
+testWith(
+  why,
+  "to take over with another listen address is refused, and both are named",
+  async () => {
+    const { port } = await unusedAddress();
+    await refuse(
+      ({ directory }) => [`127.0.0.1:${port}`, "127.0.0.1:9", "--runtime-dir", directory],
+      ({ stderr }, { address, process }) => {
+        assert.ok(
+          stderr.includes(`listens on ${formatAddress(address)}, not on 127.0.0.1:${port}`),
+        );
+        assert.ok(stderr.includes(`process ${process.pid}`), stderr);
+      },
+    );
+  },
+);
+
+testWith(
+  why,
+  "a successor with arguments that cannot be used does not touch the one that runs",
+  async () => {
+    const wrong = [["--threads=x"], ["--control-group=no-such-group"], ["--half-close-timeout=1"]];
+    for (const args of wrong) {
+      await refuse(
+        ({ directory, address }) => [
+          formatAddress(address),
+          "127.0.0.1:9",
+          "--runtime-dir",
+          directory,
+          ...args,
+        ],
+        () => {},
+      );
+    }
+  },
+);
+
+testWith(
+  why ?? noOtherUser(),
+  "another user may not take over, even where the sockets can be reached",
+  async () => {
+    await using user = await AnotherUser.make();
+    await using temporary = await TemporaryDirectory.make();
+    await Deno.chmod(temporary.path, 0o755);
+    await using service = await Service.start();
+    const directory = `${temporary.path}/proxy`;
+    await using proxy = await Proxy.start(service.address, { directory });
+    const listen = formatAddress(proxy.address);
+    const args = [listen, "127.0.0.1:9", "--runtime-dir", directory];
+    assert.equal((await user.complete("proxy", args)).code, 1);
+
+    await Deno.chmod(directory, 0o777);
+    await Deno.chmod(`${directory}/handover.sock`, 0o777);
+    await using peer = await user.run(peerCommand("receiver", directory, 1));
+    await peer.heard(/^refusal: user \d+ may not take over$/m, "stdout");
+    assert.equal((await proxy.status()).pid, proxy.process.pid);
+  },
+);

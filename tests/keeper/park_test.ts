@@ -1,0 +1,249 @@
+import assert from "node:assert/strict";
+import { whyNoEpoll } from "../../lib/relay/epoll/available.ts";
+import { Peer } from "../relay/peer.ts";
+import { pause } from "../relay/waiting.ts";
+import { testWith } from "../support/tools.ts";
+import { ended, isKeeper, Stage } from "./stage.ts";
+
+const no = whyNoEpoll();
+
+testWith(
+  no,
+  "who comes while drained waits without any proxy, and is served by the next",
+  async () => {
+    await using stage = await Stage.set();
+    await stage.drain();
+    using early = await stage.client();
+    const parked = await stage.park();
+    using between = await stage.client();
+    await stage.stop();
+    using late = await stage.client();
+    const next = await stage.next();
+    const { state, owner, queued } = await next.status();
+    assert.deepEqual([state, owner, queued], ["drained", "me", 3]);
+    await ended(parked, stage);
+    await stage.resume(next);
+    for (const client of [early, between, late]) assert.equal(await client.read(2), "hi");
+  },
+);
+
+testWith(no, "with clients arriving all the time, not one of 100 is refused or reset", async () => {
+  await using stage = await Stage.set();
+  const { address } = stage.proxy;
+  let over = false;
+  const visit = async () => {
+    using peer = await Peer.connect(address);
+    await peer.send("hi");
+    assert.equal(await peer.read(2), "hi");
+    peer.finish();
+    assert.equal(await peer.rest(), "");
+  };
+  let visits = 0;
+  const visitors = Promise.all(Array.from({ length: 100 }, async () => {
+    for (; !over || visits < 100; visits++) await visit();
+  }));
+  let proxy = stage.proxy;
+  for (let upgrade = 0; upgrade < 3; upgrade++) {
+    await using _previous = proxy;
+    assert.equal((await proxy.ctl(["drain", "--owner", "me"])).code, 0);
+    assert.equal((await proxy.ctl(["park"])).code, 0);
+    proxy.process.kill("SIGTERM");
+    assert.equal((await proxy.process.finished()).code, 0);
+    // For that long nothing runs but the keeper.
+    await pause(500);
+    proxy = await stage.next();
+    await stage.resume(proxy);
+  }
+  over = true;
+  await visitors;
+  assert.ok(visits >= 100);
+});
+
+testWith(
+  no,
+  "a proxy that is parked says so, and the keeper does once the proxy has gone",
+  async () => {
+    await using stage = await Stage.set();
+    await stage.drain("--reason", "upgrade");
+    const parked = await stage.park("--for", "1m");
+    const left = Date.parse(parked.until) - Date.now();
+    assert.ok(left > 30_000 && left <= 60_000, `${left}`);
+    using _client = await stage.client();
+    const before = await stage.proxy.until(({ queued }) => queued === 1);
+    await stage.stop();
+    const after = await stage.proxy.status();
+    for (const status of [before, after]) {
+      const { state, queued, owner, reason, keeper, parkedUntil, active } = status;
+      assert.deepEqual(
+        [state, queued, owner, reason, keeper, parkedUntil, active],
+        ["parked", 1, "me", "upgrade", parked.keeper, parked.until, 0],
+      );
+    }
+    assert.deepEqual([before.pid, after.pid], [stage.proxy.process.pid, parked.keeper]);
+    const { stdout } = await stage.proxy.ctl(["status"]);
+    assert.match(stdout, /^state +parked$/m);
+    assert.match(stdout, /^parked until +\S+ \(in (\d+s|1m)\)$/m);
+  },
+);
+
+testWith(no, "with only a keeper there, whatever else is asked for is exit 8", async () => {
+  await using stage = await Stage.set();
+  await stage.drain();
+  const { keeper } = await stage.park();
+  await stage.stop();
+  for (
+    const verb of [["drain"], ["resume", "--force"], ["connections"], ["metrics"], ["kill", "1"]]
+  ) {
+    const { code, stdout, stderr } = await stage.proxy.ctl(verb);
+    assert.deepEqual([code, stdout], [8, ""], stderr);
+    assert.match(
+      stderr,
+      new RegExp(`^proxyctl: The proxy is parked .*process ${keeper}.*start a proxy.*\\n$`),
+    );
+  }
+  const again = await stage.proxy.ctl(["park"]);
+  assert.equal(again.code, 8);
+  assert.match(again.stderr, /^proxyctl: The proxy is parked already: process \d+ .*\n$/);
+});
+
+testWith(no, "only a drained proxy can be parked", async () => {
+  await using stage = await Stage.set();
+  const open = await stage.proxy.ctl(["park"]);
+  assert.deepEqual(
+    [open.code, open.stderr],
+    [8, "proxyctl: The proxy is open, and must be drained to be parked: proxyctl drain\n"],
+  );
+  using _active = await stage.proxy.served();
+  assert.equal((await stage.proxy.ctl(["drain", "--no-wait"])).code, 0);
+  const draining = await stage.proxy.ctl(["park"]);
+  assert.equal(draining.code, 8);
+  assert.match(draining.stderr, /^proxyctl: The proxy is draining, .*\n$/);
+});
+
+testWith(no, "a proxy with the portable relay cannot be parked", async () => {
+  await using stage = await Stage.set({ args: ["--relay=portable"] });
+  await stage.drain();
+  const { code, stderr } = await stage.proxy.ctl(["park"]);
+  assert.equal(code, 8);
+  assert.match(stderr, /^proxyctl: The proxy cannot be parked: .*epoll.*\n$/);
+});
+
+testWith(
+  no,
+  "resumed while the proxy still lives, that serves those who wait, and the keeper ends",
+  async () => {
+    await using stage = await Stage.set();
+    await stage.drain();
+    const parked = await stage.park();
+    using client = await stage.client();
+    const refused = await stage.proxy.ctl(["resume", "--owner", "you"]);
+    assert.equal(refused.code, 5);
+    assert.equal((await stage.proxy.status()).state, "parked");
+    await stage.resume(stage.proxy);
+    assert.equal(await client.read(2), "hi");
+    await ended(parked, stage);
+    const { state, keeper, parkedUntil } = await stage.proxy.status();
+    assert.deepEqual([state, keeper, parkedUntil], ["open", null, null]);
+  },
+);
+
+testWith(no, "a resume that belongs to a refused drain does not end the parking", async () => {
+  await using stage = await Stage.set();
+  await stage.drain("--exclusive");
+  assert.equal((await stage.proxy.ctl(["drain", "--owner", "me", "--exclusive"])).code, 5);
+  const parked = await stage.park();
+  await stage.resume(stage.proxy);
+  assert.equal((await stage.proxy.status()).state, "parked");
+  await stage.stop();
+  // It was used up: the next one counts.
+  const next = await stage.next();
+  await stage.resume(next);
+  assert.equal((await next.status()).state, "open");
+  await ended(parked, stage);
+});
+
+testWith(no, "a proxy can be parked again after it was resumed, and by its successor", async () => {
+  await using stage = await Stage.set();
+  for (let round = 0; round < 2; round++) {
+    await stage.drain();
+    await stage.park();
+    await stage.resume(stage.proxy);
+  }
+  await stage.drain();
+  const parked = await stage.park();
+  const next = await stage.next();
+  await stage.proxy.process.finished();
+  await ended(parked, stage);
+  using client = await stage.client();
+  await stage.park();
+  await stage.resume(next);
+  assert.equal(await client.read(2), "hi");
+});
+
+testWith(
+  no,
+  "a proxy that starts while the parked one lives takes over from that, which ends",
+  async () => {
+    await using stage = await Stage.set();
+    await stage.drain();
+    const parked = await stage.park();
+    using client = await stage.client();
+    const next = await stage.next();
+    assert.equal((await stage.proxy.process.finished()).code, 0);
+    await ended(parked, stage);
+    assert.equal((await next.status()).state, "drained");
+    await stage.resume(next);
+    assert.equal(await client.read(2), "hi");
+  },
+);
+
+testWith(
+  no,
+  "the keeper belongs to nobody: own session, own directory, nothing of its caller open",
+  async () => {
+    await using stage = await Stage.set();
+    await stage.drain();
+    const { keeper } = await stage.park();
+    const stat = Deno.readTextFileSync(`/proc/${keeper}/stat`).split(") ")[1]?.split(" ") ?? [];
+    assert.deepEqual(stat.slice(2, 4), [`${keeper}`, `${keeper}`]);
+    assert.equal(Deno.readLinkSync(`/proc/${keeper}/cwd`), "/");
+    const [stdin, , stderr] = [0, 1, 2].map((fd) => Deno.readLinkSync(`/proc/${keeper}/fd/${fd}`));
+    assert.deepEqual([stdin, stderr], ["/dev/null", "/dev/null"]);
+    const { mode } = await Deno.lstat(`${stage.directory}/keeper.log`);
+    assert.equal((mode ?? 0) & 0o777, 0o600);
+  },
+);
+
+testWith(no, "the keeper has nothing open that its caller had open for proxyctl", async () => {
+  await using stage = await Stage.set();
+  await stage.drain();
+  const file = `${stage.directory}/../held`;
+  const through = ["sh", "-c", `exec 9>"$0"; exec "$@"`, file];
+  await using ctl = stage.proxy.startCtl(["park", "--for", "5s", "--json"], { through });
+  const { code, stdout, stderr } = await ctl.finished();
+  assert.equal(code, 0, stderr);
+  const { keeper } = JSON.parse(stdout);
+  const open = Array.from(Deno.readDirSync(`/proc/${keeper}/fd`), ({ name }) => {
+    try {
+      return Deno.readLinkSync(`/proc/${keeper}/fd/${name}`);
+    } catch {
+      return ""; // closed just now
+    }
+  });
+  assert.deepEqual(open.filter((path) => path.endsWith("/held")), []);
+  await stage.resume(stage.proxy);
+});
+
+testWith(no, "a proxy that may not take over from a keeper says who has the clients", async () => {
+  await using stage = await Stage.set();
+  await stage.drain();
+  const { keeper } = await stage.park();
+  await stage.stop();
+  for (const option of ["--takeover=never", "--relay=portable"]) {
+    await assert.rejects(
+      stage.next({ args: [option] }),
+      new RegExp(`A keeper \\(process ${keeper}\\) keeps the clients of the proxy`),
+    );
+  }
+  assert.ok(isKeeper(keeper, stage.directory));
+});

@@ -1,0 +1,79 @@
+/**
+ * A relay one thread of which dies when it is told to on stdin: its epoll instance becomes something
+ * else. Its arguments are the relay's kind, the upstream, and whether it is `open` or `holding` then.
+ * It says where it listens, what the relay tells of that, and when stdin ends, what is left.
+ *
+ * @module
+ */
+
+import { formatAddress, parseAddress } from "../../../lib/address.ts";
+import { listen } from "../../../lib/linux/socket.ts";
+import { type Kind, RELAYS } from "../relays.ts";
+
+const { dup2 } = Deno.dlopen("libc.so.6", {
+  dup2: { parameters: ["i32", "i32"], result: "i32" },
+}).symbols;
+
+const [kind, upstream, state] = Deno.args as [Kind, string, "open" | "holding"];
+const descriptor = listen({ host: "127.0.0.1", port: 0 }, false, 64);
+let breakages = 0;
+const relay = await RELAYS[kind]({ descriptor }, {
+  upstream: parseAddress(upstream),
+  connectTimeout: 10_000,
+  idleTimeout: null,
+  halfCloseTimeout: null,
+  maxConnections: null,
+  threads: 1,
+  keepAlive: null,
+  userTimeout: null,
+}, {
+  noneActive() {},
+  connectFailed() {},
+  gaveUp() {},
+  released() {},
+  full() {},
+  queueFilling() {},
+  broken(error) {
+    breakages++;
+    say(`broken ${error.message.replaceAll("\n", " ")}`);
+  },
+});
+await relay.open();
+say(formatAddress(relay.listen));
+
+await told();
+if (state === "holding") await relay.hold();
+say("ready");
+await told();
+const [instance] = eventLoops();
+if (instance === undefined) throw new Error("No thread waits for clients");
+if (dup2(0, instance) < 0) throw new Error("Failed to make a thread die");
+// It sees that once it has something to do.
+void relay.hold();
+await told();
+say(`active ${relay.active}, broken ${breakages} times`);
+Deno.exit(0);
+
+/** Waits for a line of stdin, or its end. */
+async function told(): Promise<void> {
+  await Deno.stdin.read(new Uint8Array(64));
+}
+
+/** The epoll instances that wait for events of the listening socket: one of each thread, if open. */
+function eventLoops(): number[] {
+  return [...Deno.readDirSync("/proc/self/fd")].map(({ name }) => name).filter((name) => {
+    try {
+      const watched = Deno.readTextFileSync(`/proc/self/fdinfo/${name}`).matchAll(
+        /^tfd:\s+(\d+)/gm,
+      );
+      return [...watched].some(([, number]) => Number(number) === descriptor);
+    } catch {
+      // The descriptor of the directory that was listed.
+      return false;
+    }
+  }).map(Number);
+}
+
+function say(what: string): void {
+  Deno.stdout.writeSync(new TextEncoder().encode(`${what}\n`));
+}
