@@ -2,6 +2,7 @@
 
 import { run } from "./lib/command_line.ts";
 import { NAME, parseOptions } from "./lib/proxy/options.ts";
+import { tellPredecessor } from "./lib/proxy/failure.ts";
 import { startProxy } from "./lib/proxy/proxy.ts";
 import { stopSignals } from "./lib/signals.ts";
 
@@ -13,5 +14,5 @@ if (import.meta.main) {
     const stopped = stopSignal().then(() => proxy.stop(stopSignal()));
     await Promise.race([stopped, proxy.ended]);
     return 0;
-  });
+  }, tellPredecessor);
 }

@@ -108,12 +108,18 @@ export function wholeNumber(lowest: number, highest = Number.MAX_SAFE_INTEGER) {
  *
  * @param name the program's name, for the line
  * @param main returns the exit code, or nothing for a program that goes on by itself
+ * @param failed hears of an error before it is told
  */
-export async function run(name: string, main: () => Promise<number | void>): Promise<void> {
+export async function run(
+  name: string,
+  main: () => Promise<number | void>,
+  failed: (error: unknown) => void = () => {},
+): Promise<void> {
   try {
     const exitCode = await main();
     if (exitCode !== undefined) Deno.exit(exitCode);
   } catch (error) {
+    failed(error);
     Deno.exit(report(name, error));
   }
 }

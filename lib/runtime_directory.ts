@@ -52,6 +52,8 @@ export function pathsIn(directory: string) {
     control: join(directory, "control.sock"),
     handover: join(directory, "handover.sock"),
     record: join(directory, "drain.json"),
+    /** In which a process that was to take over says why it has not. */
+    failure: join(directory, "upgrade.failure"),
     keeperLog: join(directory, "keeper.log"),
   };
 }

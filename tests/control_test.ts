@@ -16,6 +16,8 @@ const STATUS_FIELDS = [
   ["since", null],
   ["deadline", null],
   ["leaseExpires", null],
+  ["keeper", null],
+  ["parkedUntil", null],
   ["accepted", "number"],
   ["bytesUp", "number"],
   ["bytesDown", "number"],
@@ -61,6 +63,8 @@ testWith(curlIsMissing, "every endpoint answers to plain curl", async () => {
     STATUS_FIELDS,
   );
 
+  // The client may know of bytes before they are counted.
+  await proxy.until(({ bytesDown }) => bytesDown === 2);
   const listed = JSON.parse((await curl(proxy, "/v1/connections")).text).connections;
   assert.equal(listed.length, 1);
   const { id, peer, upstream, state, ageSeconds, idleSeconds, bytesUp, bytesDown } = listed[0];

@@ -23,6 +23,7 @@ import { defaultOwner } from "./owner.ts";
 import { resume } from "./resume.ts";
 import { retarget } from "./retarget.ts";
 import { status } from "./status.ts";
+import { upgrade } from "./upgrade.ts";
 import { withDrain } from "./with_drain.ts";
 
 /** The name of the executable. */
@@ -113,6 +114,9 @@ export async function runProxyctl(args: readonly string[]): Promise<number> {
       const [upstream] = command.processedArgs as [Address];
       return retarget(proxy, upstream, command.opts());
     }));
+
+  json(verb("upgrade", "replace the proxy's process by a new one of its executable"))
+    .action(onProxy((proxy, command) => upgrade(proxy, command.opts())));
 
   drainOptions(verb("with-drain", "run a command while drained, and resume whatever happens"))
     .argument("<command...>", "the command, best after --")

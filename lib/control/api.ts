@@ -94,6 +94,11 @@ export interface ResumeResult {
   readonly message: string;
 }
 
+/** What `POST /v1/upgrade` answers, once another process has taken over. */
+export interface UpgradeResult {
+  readonly pid: number;
+}
+
 /** What is answered where something cannot be done. */
 export interface ErrorBody {
   readonly error: { readonly code: ErrorCode; readonly message: string };
@@ -117,6 +122,9 @@ export const ERROR_STATUS = {
   /** Another process takes over: the same request, made again, is for that one. */
   moved: 503,
   upstream_unreachable: 504,
+  upgrade_failed: 500,
+  /** The portable relay cannot be taken over from. */
+  not_upgradable: 409,
 } as const;
 
 /** The codes of {@linkcode ErrorBody}. */
@@ -175,6 +183,7 @@ export const REQUESTS = {
   return: returnRequest,
   resume: resumeRequest,
   upstream: upstreamRequest,
+  upgrade: v.strictObject({}),
 };
 
 /** The body of `POST /v1/drain` as a client writes it. */

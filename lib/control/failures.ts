@@ -24,6 +24,8 @@ const EXIT_OF: Record<ErrorCode, number> = {
   stopping: EXIT.ended,
   moved: EXIT.unexpected,
   upstream_unreachable: EXIT.upstream,
+  upgrade_failed: EXIT.unexpected,
+  not_upgradable: EXIT.wrongState,
 };
 
 /** The proxy answered, and said no. */

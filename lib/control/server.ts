@@ -17,6 +17,7 @@ import {
   type ResumeResult,
   seconds,
   type Status,
+  type UpgradeResult,
   viewConnection,
 } from "./api.ts";
 import { ApiError } from "./api_error.ts";
@@ -32,6 +33,13 @@ export interface Controlled {
   metrics(): Promise<{ text: string; contentType: string }>;
   /** Whether the upstream answers within so many milliseconds. */
   upstreamAnswers(timeout: number): Promise<boolean>;
+  /**
+   * Has a new process take over.
+   *
+   * @returns its pid
+   * @throws {ApiError} saying why none has
+   */
+  upgrade(): Promise<number>;
 }
 
 type Handler = (
@@ -50,6 +58,7 @@ const ENDPOINTS: Record<string, Record<string, Handler>> = {
   "/v1/drain": { POST: drain },
   "/v1/resume": { POST: resume },
   "/v1/upstream": { PUT: retarget },
+  "/v1/upgrade": { POST: upgrade },
   "/metrics": { GET: metrics },
   "/healthz": { GET: () => new Response("ok\n") },
 };
@@ -155,6 +164,12 @@ async function retarget(controlled: Controlled, request: Request): Promise<Respo
   const previous = formatAddress(controlled.relay.upstream);
   await controlled.drain.retarget(upstream);
   return Response.json({ upstream: formatAddress(upstream), previous });
+}
+
+async function upgrade(controlled: Controlled, request: Request): Promise<Response> {
+  await readBody(request, REQUESTS.upgrade);
+  const result: UpgradeResult = { pid: await controlled.upgrade() };
+  return Response.json(result);
 }
 
 async function metrics(controlled: Controlled): Promise<Response> {

@@ -52,6 +52,8 @@ export async function serveControl(
   const isThere = async () => (await Deno.lstat(path).catch(() => null))?.ino === ino;
   const close = async () => {
     if (await isThere()) await Deno.remove(path).catch(() => {});
+    // Who connected just before a successor got the name is still to be accepted.
+    else await delay(PAUSE);
     // Clients that stay connected and say nothing must not hold up the end.
     let timer: ReturnType<typeof setTimeout> | undefined;
     const limit = new Promise<void>((resolve) => timer = setTimeout(resolve, CLOSE_TIMEOUT));

@@ -12,6 +12,7 @@ import { messageOf } from "../message_of.ts";
 import { pathsIn } from "../runtime_directory.ts";
 import { Channel, PATIENCE } from "./channel.ts";
 import { give, type Given, type Giver, offer } from "./giver.ts";
+import { rehearse } from "./rehearsal.ts";
 import { type Kind, parseReceiverMessage, PROTOCOL, type ReceiverMessage } from "./messages.ts";
 
 /** Who has asked for everything. */
@@ -170,6 +171,7 @@ export class HandoverListener {
       channel.send({ type: "refusal", reason });
       return null;
     }
+    rehearse();
     offer(channel, giver);
     return (await this.#hear(channel))?.type === "go" ? hello : null;
   }

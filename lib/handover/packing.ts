@@ -14,8 +14,8 @@ export interface Batch {
   readonly descriptors: number[];
 }
 
-/** What a connection without kept bytes takes in a message, at the most. */
-const USUAL_SIZE = 1024;
+/** What a connection without kept bytes takes in a message, about. */
+const USUAL_SIZE = 512;
 
 /** How much of a message connections may take. */
 const ROOM = LONGEST_MESSAGE - 1024;
@@ -28,7 +28,7 @@ export function* pack(connections: Iterable<MovedConnection>): Generator<Batch> 
     const own: number[] = [];
     const packed = packOne(connection, own, batch.descriptors.length);
     const { up, down } = packed;
-    const added = USUAL_SIZE + (up.kept?.length ?? 0) + (down.kept?.length ?? 0);
+    const added = USUAL_SIZE + (up?.kept?.length ?? 0) + (down?.kept?.length ?? 0);
     if (batch.descriptors.length + own.length > MOST_DESCRIPTORS || size + added > ROOM) {
       yield batch;
       own.length = size = 0;
@@ -55,17 +55,20 @@ export function unpack({ connections, descriptors }: Batch): MovedConnection[] {
     left.delete(place);
     return descriptor;
   };
-  const direction = ({ kept, pipe, ...same }: PackedConnection["up"]): MovedDirection => ({
-    ...same,
-    kept: kept === null ? null : Uint8Array.fromBase64(kept),
-    pipe: pipe === null ? null : { ...pipe, reader: take(pipe.reader), writer: take(pipe.writer) },
-  });
+  const direction = (packed: PackedConnection["up"]): MovedDirection | null => {
+    if (packed === null) return null;
+    const { ended, done, kept, pipe } = packed;
+    return {
+      ended,
+      done,
+      kept: kept === null ? null : Uint8Array.fromBase64(kept),
+      pipe: pipe && { ...pipe, reader: take(pipe.reader), writer: take(pipe.writer) },
+    };
+  };
   const unpacked = connections.map((packed) => ({
     ...packed,
     client: take(packed.client),
     upstream: packed.upstream === null ? -1 : take(packed.upstream),
-    peerName: Uint8Array.fromBase64(packed.peerName),
-    upstreamName: Uint8Array.fromBase64(packed.upstreamName),
     up: direction(packed.up),
     down: direction(packed.down),
   }));
@@ -76,17 +79,20 @@ export function unpack({ connections, descriptors }: Batch): MovedConnection[] {
 /** @param first the place of the first of its descriptors in the message */
 function packOne(moved: MovedConnection, descriptors: number[], first: number): PackedConnection {
   const put = (descriptor: number) => first + descriptors.push(descriptor) - 1;
-  const direction = ({ kept, pipe, ...same }: MovedDirection) => ({
-    ...same,
-    kept: kept?.toBase64() ?? null,
-    pipe: pipe === null ? null : { ...pipe, reader: put(pipe.reader), writer: put(pipe.writer) },
-  });
+  const direction = (moved: MovedDirection | null) => {
+    if (moved === null) return null;
+    const { ended, done, kept, pipe } = moved;
+    return {
+      ended,
+      done,
+      kept: kept?.toBase64() ?? null,
+      pipe: pipe && { ...pipe, reader: put(pipe.reader), writer: put(pipe.writer) },
+    };
+  };
   return {
     ...moved,
     client: put(moved.client),
     upstream: moved.upstream === -1 ? null : put(moved.upstream),
-    peerName: moved.peerName.toBase64(),
-    upstreamName: moved.upstreamName.toBase64(),
     up: direction(moved.up),
     down: direction(moved.down),
   };

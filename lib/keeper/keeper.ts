@@ -158,7 +158,9 @@ export class Keeper {
       return "succeeded";
     }
     await control.close();
-    this.#parts.log.write(`Queued clients that are reset: ${this.queued}`);
+    // Whoever passed the socket on keeps those who are queued.
+    const reset = this.#estate.relay.isInherited ? 0 : this.queued;
+    this.#parts.log.write(`Queued clients that are reset: ${reset}`);
     return end;
   }
 

@@ -9,6 +9,7 @@ import { libc } from "./libc.ts";
 import { SOCK_CLOEXEC, SOL_SOCKET } from "./socket.ts";
 
 const AF_UNIX = 1;
+const SOCK_DGRAM = 2;
 /** Messages keep their bounds, and the other side's end is noticed (bits/socket_type.h). */
 const SOCK_SEQPACKET = 5;
 
@@ -95,6 +96,26 @@ export function connectToPath(path: string): number {
   const error = new SystemError("connect");
   libc.close(descriptor);
   throw error;
+}
+
+/**
+ * Sends a datagram to a path, or to a name that is no path if it begins with `@` (unix(7)).
+ *
+ * @returns whether somebody was there to take it
+ */
+export function sendDatagram(path: string, bytes: Uint8Array<ArrayBuffer>): boolean {
+  const socket = libc.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (socket < 0) return false;
+  try {
+    const isAbstract = path.startsWith("@");
+    const name = nameOf(isAbstract ? `\0${path.slice(1)}` : path);
+    // The zeros after a name that is no path would belong to it.
+    const length = isAbstract ? 2 + new TextEncoder().encode(path).length : name.length;
+    if (libc.connect(socket, name, length) !== 0) return false;
+    return libc.send(socket, bytes, bytes.length, MSG_NOSIGNAL) === bytes.length;
+  } finally {
+    libc.close(socket);
+  }
 }
 
 /** Accepts a connection. @throws {SystemError} when that fails */

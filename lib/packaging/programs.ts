@@ -37,13 +37,22 @@ export const PROGRAMS = {
     executable: "disnix-tcp-proxy",
     workers: ["lib/relay/epoll/worker.ts"],
     permissions: [
-      ...environment("RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR", "LISTEN_PID", "LISTEN_FDS"),
+      ...environment(
+        "RUNTIME_DIRECTORY",
+        "XDG_RUNTIME_DIR",
+        "LISTEN_PID",
+        "LISTEN_FDS",
+        "NOTIFY_SOCKET",
+        "DISNIX_TCP_PROXY_FAILURE_FILE",
+      ),
       "--allow-net",
       // The epoll relay calls the C library.
       "--allow-ffi",
       // The runtime directory can be anywhere; /etc/group is read.
       "--allow-read",
       "--allow-write",
+      // An upgrade starts the same program again; where that is cannot be known here.
+      "--allow-run",
       "--allow-sys=uid",
     ],
   },

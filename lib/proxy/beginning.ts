@@ -18,6 +18,8 @@ export interface Beginning {
   makeRelay(events: RelayEvents): Promise<Relay>;
   /** The runtime directory; to be asked for once there is a relay. */
   readonly directory: OwnedDirectory;
+  /** Whether another process served before this one, and may still be taken for the proxy. */
+  readonly isSuccession: boolean;
   /** Starts the drain. */
   start(drain: Drain): Promise<void>;
 }
@@ -38,6 +40,7 @@ export function beginAnew(
 ): Beginning {
   return {
     directory,
+    isSuccession: false,
     makeRelay: (events) => makeRelay(options, log, events),
     async start(drain) {
       const store = new RecordFile(pathsIn(directory.path).record);

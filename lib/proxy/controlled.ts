@@ -20,6 +20,7 @@ export function controlled(
   drain: Drain,
   metrics: Metrics,
   keeper: () => Keeper | null,
+  upgrade: () => Promise<number>,
 ): Controlled {
   const startedAt = new Date().toISOString();
   const iso = (time: number | null) => time === null ? null : new Date(time).toISOString();
@@ -27,6 +28,7 @@ export function controlled(
     relay,
     drain,
     metrics: () => metrics.read(),
+    upgrade,
     upstreamAnswers: (timeout) => probe(relay.upstream, timeout),
     status(): Status {
       const { state, owner, reason, since, deadline, leaseExpires } = drain.status;

@@ -6,6 +6,7 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import { systemClock } from "../clock.ts";
+import { ApiError } from "../control/api_error.ts";
 import { Failure } from "../command_line.ts";
 import type { Status } from "../control/api.ts";
 import { controlHandler } from "../control/server.ts";
@@ -14,6 +15,8 @@ import { Drain } from "../drain.ts";
 import { RecordFile } from "../drain/store.ts";
 import { groupId } from "../group.ts";
 import { NobodyThere } from "../handover/nobody_there.ts";
+import type { ServiceState } from "../linux/service_manager.ts";
+import { whyNoEpoll } from "../relay/epoll/available.ts";
 import type { EpollRelay } from "../relay/epoll/relay.ts";
 import type { Relay } from "../relay/relay.ts";
 import { chooseRelay } from "../relay/choose.ts";
@@ -156,7 +159,10 @@ async function open(
   told.noneActive = () => drain.noneActive();
   const idleExit = new IdleExit(options.exitIdleTime, { relay, drain, clock: systemClock, log });
   const keeper = () => succession?.keeper ?? null;
-  const parts = controlled(relay, drain, metrics, keeper);
+  let upgrading: Promise<number> | null = null;
+  const upgrade = () =>
+    upgrading ??= beginUpgrade(directory.path, succession).finally(() => upgrading = null);
+  const parts = controlled(relay, drain, metrics, keeper, upgrade);
   const started = Promise.withResolvers<void>();
   const handle = controlHandler(parts, (error) => {
     log.error(`Failed to serve a control request: ${error}`, { event: "internal" });
@@ -172,6 +178,7 @@ async function open(
   started.resolve();
   succession = await prepareSuccession(relay, drain, directory, log);
   logStart(log, parts.status(), relay.maxConnections, directory.path);
+  await tellServiceManager({ state: "ready", isSuccessor: beginning.isSuccession });
 
   const giveBack = async () => {
     await succession?.close();
@@ -193,6 +200,7 @@ async function open(
       // Whoever takes over just now has everything; whoever comes later would find nothing.
       await succession?.close();
       if (succession?.isGone) return await ended;
+      await tellServiceManager({ state: "stopping" });
       const idle = () =>
         isIdle() ? Promise.resolve() : new Promise<void>((resolve) => becameIdle = resolve);
       const timeout = options.stopTimeout;
@@ -200,6 +208,26 @@ async function open(
       await giveBack();
     },
   };
+}
+
+/** Has a new process take over. @throws {ApiError} when there is no way, or it does not */
+async function beginUpgrade(directory: string, succession: Succession | null): Promise<number> {
+  if (succession === null) {
+    const message = "The portable relay cannot be taken over from: stop the proxy and start it";
+    throw new ApiError("not_upgradable", message);
+  }
+  if (succession.keeper !== null) {
+    throw new ApiError("parked", "The proxy is parked: stop it, and start its successor");
+  }
+  const { upgrade } = await import("./upgrade.ts");
+  return await upgrade(directory, succession.gone);
+}
+
+/** Tells the service manager how this process is doing, if there is one that wants to know. */
+async function tellServiceManager(told: ServiceState): Promise<void> {
+  if (!Deno.env.get("NOTIFY_SOCKET") || whyNoEpoll() !== null) return;
+  const { tellServiceManager } = await import("../linux/service_manager.ts");
+  tellServiceManager(told);
 }
 
 /** Lets another process take over, where the relay can be moved. */

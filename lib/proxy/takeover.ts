@@ -14,6 +14,7 @@ import { RecordFile } from "../drain/store.ts";
 import { Channel } from "../handover/channel.ts";
 import type { Estate } from "../handover/giver.ts";
 import { NobodyThere } from "../handover/nobody_there.ts";
+import { rehearse } from "../handover/rehearsal.ts";
 import { ask, commit, GiverDied, giveUp, type Offer, take } from "../handover/receiver.ts";
 import { ECONNREFUSED, SystemError } from "../linux/errno.ts";
 import { libc } from "../linux/libc.ts";
@@ -54,6 +55,7 @@ export async function beginByTakeover(parts: TakeoverParts): Promise<Beginning> 
   const settings = relayOptions(options, "epoll");
   // Everything that takes time comes before the other process is asked to stop.
   const workers = await startWorkers(settings.threads);
+  rehearse();
   const { kind, pid, version } = offer;
   const isKeeper = kind === "keeper";
   let record: DrainRecord | null = null;
@@ -66,6 +68,7 @@ export async function beginByTakeover(parts: TakeoverParts): Promise<Beginning> 
       if (directory === undefined) throw new Error("Nothing has been taken over yet");
       return directory;
     },
+    isSuccession: true,
     async makeRelay(events: RelayEvents) {
       const begun = performance.now();
       let estate: Estate;

@@ -1,7 +1,7 @@
-import type { Contender } from "./contenders/contender.ts";
-import type { Stage } from "./stage.ts";
 import { tell } from "../../lib/commands/output.ts";
 import { messageOf } from "../../lib/message_of.ts";
+import type { Contender } from "./contenders/contender.ts";
+import type { Stage } from "./stage.ts";
 
 /** Contenders that work here, with their versions; those that do not are told of. */
 export async function installed(
@@ -11,8 +11,9 @@ export async function installed(
   const there = new Map<Contender, string>();
   for (const contender of contenders) {
     try {
+      const version = versionOf(contender);
       if (contender.kind !== "direct") await (await stage.start(contender))[Symbol.asyncDispose]();
-      there.set(contender, versionOf(contender));
+      there.set(contender, version);
     } catch (error) {
       const message = error instanceof Deno.errors.NotFound ? "not installed" : messageOf(error);
       tell(`${contender.name} is skipped: ${message}`);
@@ -21,7 +22,11 @@ export async function installed(
   return there;
 }
 
-/** The first line that has a number such as 1.2 or a word of digits in it. */
+/**
+ * The first line with a digit in it.
+ *
+ * @throws {Deno.errors.NotFound} when it is not installed
+ */
 function versionOf({ version: [command, ...args] }: Contender): string {
   if (command === undefined) return "";
   const { stdout, stderr } = new Deno.Command(command, { args }).outputSync();

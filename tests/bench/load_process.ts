@@ -1,7 +1,7 @@
 import { Failure } from "../../lib/command_line.ts";
 import type { Running } from "../support/programs.ts";
 import type { Scene } from "../support/scene.ts";
-import type { Answer, Order, Tasks } from "./load/protocol.ts";
+import { type Answer, GO_ON, type Order, type Tasks } from "./load/protocol.ts";
 
 /** The command of a script beside this one. */
 export function script(name: string): readonly string[] {
@@ -52,7 +52,9 @@ export class LoadProcess {
   ): Promise<Ongoing<Tasks[Kind]["done"]>> {
     const number = ++this.#orders;
     const running = this.#process ??= this.#scene.run(script("load/load.ts"));
-    await running.write(`${JSON.stringify({ number, kind, task } satisfies Order)}\n`);
+    const order: Order = { number, kind, task };
+    // If it is gone, that is told where the answer is awaited.
+    await running.write(`${JSON.stringify(order)}\n`).catch(() => {});
     const answer = async (key: "ready" | "done") => {
       const line = new RegExp(`^{"number":${number},"(?:${key}|failed)":.*$`, "m");
       const [text] = await this.#heard(running, line);
@@ -62,7 +64,7 @@ export class LoadProcess {
     };
     return {
       ready: async () => void await answer("ready"),
-      goOn: () => running.write("go on\n"),
+      goOn: () => running.write(`${GO_ON}\n`).catch(() => {}),
       done: async () => (await answer("done") as { done: Tasks[Kind]["done"] }).done,
     };
   }

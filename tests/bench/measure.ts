@@ -32,8 +32,8 @@ export async function measure(
     try {
       (numbers[contender.name] ??= []).push(await row.measure(stage, contender, seconds));
     } catch (error) {
-      const end = stage.endOf(contender);
-      const message = messageOf(error) + (end === null ? "" : `; ${end}`);
+      const words = stage.lastWords(contender);
+      const message = messageOf(error) + (words === null ? "" : `; ${words}`);
       tell(`${row.name}: ${contender.name} failed: ${message}`);
       failed.push({ contender: contender.name, row: row.name, message });
       left = left.filter((other) => other !== contender);

@@ -36,19 +36,18 @@ export function parseOptions(args: readonly string[]): BenchOptions {
       value(wholeNumber(1)),
       5,
     )
-    .option("--seconds <n>", "how long each time", value(seconds), 1.5)
-    .option("--rows <names>", `which rows (default: ${rows.join()})`, value(namesOf(rows)), rows)
+    .option("--seconds <n>", "how long each time", value(seconds), 1)
+    .option("--rows <names>", `which rows (default: ${rows.join()})`, value(namesOf(rows)))
     .option(
       "--only <names>",
       `beside direct, which contenders (default: ${contenders.slice(1).join()})`,
       value(namesOf(contenders)),
-      contenders,
     )
     .option("--output <dir>", "directory for bench.json and bench.svg (default: a temporary one)")
     .option("--json <file>", "write all numbers to this file instead of bench.json")
     .option("--svg <file>", "draw the ratios to the best peer into this file instead of bench.svg")
     .parse(args, { from: "user" });
-  return command.opts<BenchOptions>();
+  return { rows, only: contenders, ...command.opts() } as BenchOptions;
 }
 
 /** @throws {RangeError} */

@@ -69,9 +69,9 @@ export class Stage implements AsyncDisposable {
     );
   }
 
-  /** How a contender has ended that should run until the row is over; `null` if it runs. */
-  endOf(contender: Contender): string | null {
-    return this.#standing.get(contender)?.end ?? null;
+  /** How a contender has ended that should run until the row is over, or what it said last. */
+  lastWords(contender: Contender): string | null {
+    return this.#standing.get(contender)?.lastWords ?? null;
   }
 
   /** A new directory, which is removed in the end. */

@@ -49,9 +49,10 @@ export class Standing implements AsyncDisposable {
     return this.#running.pid;
   }
 
-  /** If it has ended: how, and the last of what it said. */
-  get end(): string | null {
-    return this.#end();
+  /** How it has ended, if it has, and the last that it said. */
+  get lastWords(): string {
+    const { stdout, stderr } = this.#running;
+    return this.#end() ?? `it said last: ${lastLine(stdout + stderr)}`;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -67,8 +68,7 @@ export class Standing implements AsyncDisposable {
 export function watchEnd(program: Running): () => string | null {
   let end: string | null = null;
   program.finished().then(({ code, signal, stdout, stderr }) => {
-    const said = `${stdout}${stderr}`.trim().split("\n").at(-1);
-    end = `it ended with ${signal ?? `exit code ${code}`}: ${said}`;
+    end = `it ended with ${signal ?? `exit code ${code}`}: ${lastLine(stdout + stderr)}`;
   });
   return () => end;
 }
@@ -90,6 +90,10 @@ export async function answering(
     if (performance.now() > deadline) throw new Error(`No answer within ${PATIENCE / 1000} s`);
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
+}
+
+function lastLine(text: string): string {
+  return text.trim().split("\n").at(-1) ?? "";
 }
 
 async function answers(port: number, request: string): Promise<boolean> {

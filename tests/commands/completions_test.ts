@@ -36,7 +36,10 @@ testWith(without("bash"), "bash completes verbs, their options and their words",
     assert.deepEqual([code, stderr], [0, ""], words.join(" "));
     return stdout.trim();
   };
-  assert.match(await ask(""), /^status drain resume connections kill retarget with-drain .*--port/);
+  assert.match(
+    await ask(""),
+    /^status drain resume park connections kill retarget upgrade with-drain .*--port/,
+  );
   assert.equal(await ask("re"), "resume retarget");
   assert.equal(await ask("--port", "80", "dr"), "drain");
   assert.equal(await ask("drain", "--close"), "--close-idle --close-remaining");

@@ -1,13 +1,11 @@
 import assert from "node:assert/strict";
-import { whyNoEpoll } from "../../lib/relay/epoll/available.ts";
 import { echo } from "../relay/peer.ts";
 import { testWith } from "../support/tools.ts";
 import { Lineage } from "./lineage.ts";
-
-const why = whyNoEpoll();
+import { whyNoTakeover } from "./why_not.ts";
 
 testWith(
-  why,
+  whyNoTakeover,
   "a drained proxy is drained after a takeover: owner, lease and who waits",
   async () => {
     await using service = await echo("old");
@@ -52,7 +50,7 @@ testWith(
 );
 
 testWith(
-  why,
+  whyNoTakeover,
   "proxyctl drain waits on through takeovers, until the last client has left",
   async () => {
     await using service = await echo();
@@ -74,7 +72,7 @@ testWith(
 );
 
 testWith(
-  why,
+  whyNoTakeover,
   "with-drain keeps its drain through a takeover, and ends it after its command",
   async () => {
     await using service = await echo();

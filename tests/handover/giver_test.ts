@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { whyNoEpoll } from "../../lib/relay/epoll/available.ts";
 import { connectToPath, sendMessage } from "../../lib/linux/unix_socket.ts";
 import { libc } from "../../lib/linux/libc.ts";
 import { Service } from "../relay/peer.ts";
@@ -9,8 +8,7 @@ import { testWith } from "../support/tools.ts";
 import { type Failing, FailingPeer } from "./peer.ts";
 import { STEPS } from "./peer_process.ts";
 import { Wire } from "./wire.ts";
-
-const why = whyNoEpoll();
+import { whyNoTakeover } from "./why_not.ts";
 
 /** A proxy with a live connection in which there is always something in flight. */
 async function scene() {
@@ -48,7 +46,7 @@ async function assertGiverGoesOn(steps: number, how: Failing): Promise<void> {
 
 for (const how of ["dies", "hangs up", "falls silent"] as const) {
   testWith(
-    why,
+    whyNoTakeover,
     `a receiver that ${how} before it has acknowledged changes nothing, at whatever step`,
     async () => {
       const steps = STEPS.receiver.map((_, index) => assertGiverGoesOn(index, how));
@@ -57,51 +55,59 @@ for (const how of ["dies", "hangs up", "falls silent"] as const) {
   );
 }
 
-testWith(why, "one that has acknowledged has everything: with it, everything ends", async () => {
-  await using stage = await scene();
-  const { proxy, wire } = stage;
-  await using peer = new FailingPeer("receiver", proxy.directory, STEPS.receiver.length);
-  await peer.heard(/reached/, "stdout");
-  const { code, stderr } = await proxy.process.finished();
-  assert.equal(code, 0, stderr);
-  const { heard } = wire.client;
-  assert.equal(wire.isOver, false);
-  peer.kill("SIGKILL");
-  await wire.client.until(() => wire.isOver, "the end");
-  assert.equal(wire.fault, null);
-  assert.ok(wire.client.heard >= heard);
-});
+testWith(
+  whyNoTakeover,
+  "one that has acknowledged has everything: with it, everything ends",
+  async () => {
+    await using stage = await scene();
+    const { proxy, wire } = stage;
+    await using peer = new FailingPeer("receiver", proxy.directory, STEPS.receiver.length);
+    await peer.heard(/reached/, "stdout");
+    const { code, stderr } = await proxy.process.finished();
+    assert.equal(code, 0, stderr);
+    const { heard } = wire.client;
+    assert.equal(wire.isOver, false);
+    peer.kill("SIGKILL");
+    await wire.client.until(() => wire.isOver, "the end");
+    assert.equal(wire.fault, null);
+    assert.ok(wire.client.heard >= heard);
+  },
+);
 
-testWith(why, "garbage at the handover socket stops nothing, and keeps nobody away", async () => {
-  await using stage = await scene();
-  const { service, proxy, wire } = stage;
-  const sockets = [];
-  const hello = { type: "hello", protocol: 1, version: "x", kind: "proxy", until: null };
-  const garbage = [
-    new Uint8Array(),
-    randomBytes(1000),
-    "\0[]",
-    "\0{}",
-    '\0{"type":"go"}',
-    `\0${JSON.stringify({ ...hello, protocol: 99 })}`,
-    `\0${JSON.stringify({ ...hello, more: true })}`,
-    // A message that never ends.
-    "\x01x",
-  ];
-  for (const bytes of garbage) {
-    const socket = connectToPath(`${proxy.directory}/handover.sock`);
-    sockets.push(socket);
-    const message = typeof bytes === "string" ? new TextEncoder().encode(bytes) : bytes;
-    if (message.length > 0) sendMessage(socket, new Uint8Array(message), [0]);
-  }
-  await using next = await Proxy.start(service.address, {
-    directory: proxy.directory,
-    listen: `127.0.0.1:${proxy.address.port}`,
-  });
-  const { code, stderr } = await proxy.process.finished();
-  assert.equal(code, 0, stderr);
-  for (const socket of sockets) libc.close(socket);
-  await wire.settle();
-  assert.equal(wire.fault, null);
-  assert.equal((await next.status()).active, 1);
-});
+testWith(
+  whyNoTakeover,
+  "garbage at the handover socket stops nothing, and keeps nobody away",
+  async () => {
+    await using stage = await scene();
+    const { service, proxy, wire } = stage;
+    const sockets = [];
+    const hello = { type: "hello", protocol: 1, version: "x", kind: "proxy", until: null };
+    const garbage = [
+      new Uint8Array(),
+      randomBytes(1000),
+      "\0[]",
+      "\0{}",
+      '\0{"type":"go"}',
+      `\0${JSON.stringify({ ...hello, protocol: 99 })}`,
+      `\0${JSON.stringify({ ...hello, more: true })}`,
+      // A message that never ends.
+      "\x01x",
+    ];
+    for (const bytes of garbage) {
+      const socket = connectToPath(`${proxy.directory}/handover.sock`);
+      sockets.push(socket);
+      const message = typeof bytes === "string" ? new TextEncoder().encode(bytes) : bytes;
+      if (message.length > 0) sendMessage(socket, new Uint8Array(message), [0]);
+    }
+    await using next = await Proxy.start(service.address, {
+      directory: proxy.directory,
+      listen: `127.0.0.1:${proxy.address.port}`,
+    });
+    const { code, stderr } = await proxy.process.finished();
+    assert.equal(code, 0, stderr);
+    for (const socket of sockets) libc.close(socket);
+    await wire.settle();
+    assert.equal(wire.fault, null);
+    assert.equal((await next.status()).active, 1);
+  },
+);

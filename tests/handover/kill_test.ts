@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { formatAddress } from "../../lib/address.ts";
-import { whyNoEpoll } from "../../lib/relay/epoll/available.ts";
 import { Service, unusedAddress } from "../relay/peer.ts";
 import { pause } from "../relay/waiting.ts";
 import { controlRequest } from "../support/control_request.ts";
@@ -9,13 +8,14 @@ import { TemporaryDirectory } from "../support/temporary.ts";
 import { testWith } from "../support/tools.ts";
 import { until } from "../support/until.ts";
 import { Wire } from "./wire.ts";
+import { whyNoTakeover } from "./why_not.ts";
 
 /** How many takeovers are disturbed; `$KILLS` for more. */
 const KILLS = Number(Deno.env.get("KILLS") ?? 20);
 const WIRES = 8;
 
 testWith(
-  whyNoEpoll(),
+  whyNoTakeover,
   `whoever is killed at whatever moment of ${KILLS} takeovers, one serves, or all see an end; no byte is wrong`,
   async () => {
     await using stack = new AsyncDisposableStack();
@@ -45,7 +45,7 @@ testWith(
       for (const wire of wires) {
         const { client } = wire;
         const { heard } = client;
-        await client.until(() => wire.isOver || goOn && client.heard > heard + 10_000_000, "more");
+        await client.until(() => wire.isOver || goOn && client.heard > heard + 1_000_000, "more");
         assert.equal(wire.fault, null);
         assert.equal(wire.isOver, !goOn);
       }

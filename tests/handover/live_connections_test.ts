@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { whyNoEpoll } from "../../lib/relay/epoll/available.ts";
 import { Service, unusedAddress } from "../relay/peer.ts";
 import { testWith } from "../support/tools.ts";
 import { Lineage } from "./lineage.ts";
 import { connected, Wire } from "./wire.ts";
+import { whyNoTakeover } from "./why_not.ts";
 
 const TAKEOVERS = 20;
 
@@ -16,7 +16,7 @@ const OPTIONS = [
 ];
 
 testWith(
-  whyNoEpoll(),
+  whyNoTakeover,
   `live connections in every state survive ${TAKEOVERS} takeovers, byte for byte`,
   async () => {
     await using service = await Service.start();

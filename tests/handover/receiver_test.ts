@@ -1,15 +1,14 @@
 import assert from "node:assert/strict";
-import { whyNoEpoll } from "../../lib/relay/epoll/available.ts";
 import { echo, unusedAddress } from "../relay/peer.ts";
-import { start } from "../support/programs.ts";
 import { Proxy } from "../support/proxy.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
 import { testWith } from "../support/tools.ts";
 import { type Failing, FailingPeer } from "./peer.ts";
 import { STEPS } from "./peer_process.ts";
+import { whyNoTakeover } from "./why_not.ts";
 
-const why = whyNoEpoll();
-const { state: READY_TO_GO_ON } = { state: 2 };
+/** How many messages are all that is needed to go on. */
+const ENOUGH = STEPS.giver.indexOf("state") + 1;
 
 /** Starts a proxy against a giver that fails. @returns which event its log begins with */
 async function startAgainst(steps: number, how: Failing) {
@@ -30,7 +29,7 @@ async function startAgainst(steps: number, how: Failing) {
   assert.equal(client.received, 2);
   const { accepted } = await proxy.status();
   // It goes on counting if it has taken over.
-  assert.equal(accepted, steps >= READY_TO_GO_ON ? 8 : 1);
+  assert.equal(accepted, steps >= ENOUGH ? 8 : 1);
   const [first] = proxy.log();
   return `${first?.["event"]}`;
 }
@@ -42,7 +41,7 @@ const against = (how: Failing) =>
   );
 
 testWith(
-  why,
+  whyNoTakeover,
   "a giver that dies before all was sent: its successor begins anew; later: it goes on",
   async () => {
     assert.deepEqual(await against("dies"), ["listen", "giver_died", "taken_over", "taken_over"]);
@@ -50,7 +49,7 @@ testWith(
 );
 
 testWith(
-  why,
+  whyNoTakeover,
   "a giver that falls silent is killed, once it has been asked to stop serving",
   async () => {
     const [unasked, ...asked] = await against("falls silent");
@@ -60,7 +59,7 @@ testWith(
 );
 
 testWith(
-  why,
+  whyNoTakeover,
   "a giver that hangs up and lives has not given anything, unless it had committed",
   async () => {
     const refused = await against("hangs up");

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { formatAddress } from "../../lib/address.ts";
-import { whyNoEpoll } from "../../lib/relay/epoll/available.ts";
 import { Service, unusedAddress } from "../relay/peer.ts";
 import { AnotherUser, noOtherUser } from "../support/another_user.ts";
 import { complete, type Finished } from "../support/programs.ts";
@@ -9,8 +8,7 @@ import { TemporaryDirectory } from "../support/temporary.ts";
 import { testWith } from "../support/tools.ts";
 import { peerCommand } from "./peer.ts";
 import { Wire } from "./wire.ts";
-
-const why = whyNoEpoll();
+import { whyNoTakeover } from "./why_not.ts";
 
 /** Runs a second proxy to its end, with a first one whose client must not notice. */
 async function refuse(
@@ -31,7 +29,7 @@ async function refuse(
 }
 
 testWith(
-  why,
+  whyNoTakeover,
   "to take over with another listen address is refused, and both are named",
   async () => {
     const { port } = await unusedAddress();
@@ -48,7 +46,7 @@ testWith(
 );
 
 testWith(
-  why,
+  whyNoTakeover,
   "a successor with arguments that cannot be used does not touch the one that runs",
   async () => {
     const wrong = [["--threads=x"], ["--control-group=no-such-group"], ["--half-close-timeout=1"]];
@@ -68,7 +66,7 @@ testWith(
 );
 
 testWith(
-  why ?? noOtherUser(),
+  whyNoTakeover ?? noOtherUser(),
   "another user may not take over, even where the sockets can be reached",
   async () => {
     await using user = await AnotherUser.make();

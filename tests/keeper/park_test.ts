@@ -80,11 +80,42 @@ testWith(
       );
     }
     assert.deepEqual([before.pid, after.pid], [stage.proxy.process.pid, parked.keeper]);
+    assert.deepEqual(stage.proxy.log("queue_reset"), []);
+    const [stopped] = stage.proxy.log("stopped");
+    assert.deepEqual([stopped?.["keeper"], stopped?.["queued"]], [parked.keeper, 1]);
     const { stdout } = await stage.proxy.ctl(["status"]);
     assert.match(stdout, /^state +parked$/m);
     assert.match(stdout, /^parked until +\S+ \(in (\d+s|1m)\)$/m);
   },
 );
+
+testWith(no, "somebody answers at every moment from parking to the next proxy", async () => {
+  await using stage = await Stage.set();
+  await stage.drain();
+  const states = new Set<string>();
+  const failed: unknown[] = [];
+  let over = false;
+  const asking = (async () => {
+    while (!over) {
+      try {
+        const { state, error } = JSON.parse((await stage.proxy.request("GET", "/v1/status")).text);
+        states.add(state ?? error.code);
+      } catch (error) {
+        failed.push(error);
+      }
+    }
+  })();
+  await stage.park();
+  await stage.stop();
+  await stage.proxy.until(({ pid }) => pid !== stage.proxy.process.pid);
+  const next = await stage.next();
+  await next.until(({ state }) => state === "drained");
+  over = true;
+  await asking;
+  assert.deepEqual(failed, []);
+  states.delete("moved");
+  assert.deepEqual([...states], ["drained", "parked"]);
+});
 
 testWith(no, "with only a keeper there, whatever else is asked for is exit 8", async () => {
   await using stage = await Stage.set();

@@ -35,7 +35,8 @@ export class Stage implements AsyncDisposable {
     const { path } = stack.use(await TemporaryDirectory.make());
     const directory = `${path}/proxy`;
     const service = stack.use(await echo());
-    const proxy = stack.use(await Proxy.start(service.address, { ...options, directory }));
+    const args = ["--relay=epoll", ...options.args ?? []];
+    const proxy = stack.use(await Proxy.start(service.address, { ...options, args, directory }));
     return new Stage(service, proxy, directory, stack.move());
   }
 
@@ -65,10 +66,12 @@ export class Stage implements AsyncDisposable {
   async next(options: ProxyOptions = {}): Promise<Proxy> {
     const listen = formatAddress(this.proxy.address);
     const { directory, service } = this;
-    return this.stack.use(await Proxy.start(service.address, { ...options, directory, listen }));
+    const args = ["--relay=epoll", ...options.args ?? []];
+    const all = { ...options, args, directory, listen };
+    return this.stack.use(await Proxy.start(service.address, all));
   }
 
-  /** Resumes, and has a client served who was queued. */
+  /** Resumes. */
   async resume(proxy: Proxy): Promise<void> {
     const { code, stderr } = await proxy.ctl(["resume", "--owner", "me"]);
     assert.equal(code, 0, stderr);

@@ -100,7 +100,8 @@ export class Direction {
   }
 
   /** Goes on where another process has left off. */
-  restore(moved: MovedDirection): void {
+  restore(moved: MovedDirection | null): void {
+    if (moved === null) return;
     this.ended = moved.ended;
     this.done = moved.done;
     this.#kept = moved.kept;
@@ -112,9 +113,10 @@ export class Direction {
     this.blocked = moved.kept !== null || moved.pipe !== null;
   }
 
-  /** What another process needs to know to go on. */
-  get moved(): MovedDirection {
+  /** What another process needs to know to go on; `null` for nothing. */
+  get moved(): MovedDirection | null {
     const { ended, done } = this;
+    if (!ended && this.#kept === null && this.#pipe === null) return null;
     const pipe = this.#pipe === null ? null : { ...this.#pipe, bytes: this.#piped };
     const kept = this.#kept === null ? null : new Uint8Array(this.#kept);
     return { ended, done, kept, pipe };

@@ -29,9 +29,9 @@ export interface MovedConnection {
   readonly client: number;
   /** -1 for one that is not connected yet. */
   readonly upstream: number;
-  /** The addresses of both peers, as the kernel has them. */
-  readonly peerName: Uint8Array<ArrayBuffer>;
-  readonly upstreamName: Uint8Array<ArrayBuffer>;
+  /** The addresses of both peers, as the kernel has them, in base64: bytes take longer to pass on. */
+  readonly peerName: string;
+  readonly upstreamName: string;
   readonly acceptedAt: number;
   readonly lastByteAt: number;
   /** When the first of the two directions ended; `null` if none has. */
@@ -40,8 +40,9 @@ export interface MovedConnection {
   readonly deadline: number | null;
   readonly bytesUp: number;
   readonly bytesDown: number;
-  readonly up: MovedDirection;
-  readonly down: MovedDirection;
+  /** `null` for one that has not ended and has nothing in flight, as most have. */
+  readonly up: MovedDirection | null;
+  readonly down: MovedDirection | null;
 }
 
 /** A relay. */

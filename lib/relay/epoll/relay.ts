@@ -302,7 +302,7 @@ export class EpollRelay implements Relay {
   async stopListening(): Promise<number> {
     if (!this.#isListening) return 0;
     const isHolding = Atomics.load(this.#shared.control, CONTROL.mode) === HOLDING;
-    if (!isHolding) await this.#command(CLOSING);
+    await this.#command(CLOSING);
     // Whoever passed the socket on keeps those who are queued.
     const reset = isHolding && !this.#isInherited ? this.queued : 0;
     this.#closeListener();

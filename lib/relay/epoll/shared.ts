@@ -200,13 +200,19 @@ export class Table {
   restore(row: number, moved: MovedConnection): void {
     const numbers = this.#numbers;
     const accepted = this.#totals[ACCEPTED] as number;
-    this.begin(row, moved.id, moved.client, moved.acceptedAt, moved.peerName);
+    this.begin(
+      row,
+      moved.id,
+      moved.client,
+      moved.acceptedAt,
+      Uint8Array.fromBase64(moved.peerName),
+    );
     // It was counted there.
     this.#totals[ACCEPTED] = accepted;
     numbers[row * ROW + LAST_BYTE_AT] = moved.lastByteAt;
     numbers[row * ROW + BYTES_UP] = moved.bytesUp;
     numbers[row * ROW + BYTES_DOWN] = moved.bytesDown;
-    this.setUpstreamName(row, moved.upstreamName);
+    this.setUpstreamName(row, Uint8Array.fromBase64(moved.upstreamName));
     if (moved.upstream === -1) return;
     this.setUpstream(row, moved.upstream);
     this.setState(row, moved.endedAt === null ? ESTABLISHED : HALF_CLOSED);
@@ -216,7 +222,7 @@ export class Table {
   moved(row: number) {
     const [number, byte] = [row * ROW, row * ROW * 8];
     const name = (offset: number) =>
-      new Uint8Array(this.#bytes.slice(byte + offset, byte + offset + LARGEST));
+      new Uint8Array(this.#bytes.slice(byte + offset, byte + offset + LARGEST)).toBase64();
     return {
       id: this.id(row),
       peerName: name(PEER_NAME),

@@ -15,8 +15,8 @@ export interface Contender {
   readonly kind: "direct" | "ours" | "peer";
   /** The command that tells its version; one that is not there tells that it is not installed. */
   readonly version: readonly string[];
-  /** How many descriptors it needs for a connection: two sockets, unless told otherwise. */
-  readonly descriptors?: number;
+  /** The most idle connections that it is made to have, where those of the row are too many. */
+  readonly mostIdle?: number;
   /** Writes what files it needs, and gives the command that runs it in the foreground. */
   prepare(place: Place): Promise<readonly string[]>;
 }

@@ -5,6 +5,8 @@ export const socat: Contender = {
   name: "socat",
   kind: "peer",
   version: ["socat", "-V"],
+  // Thousands of processes take long to start.
+  mostIdle: 1000,
   prepare: ({ port, upstreamPort }) =>
     Promise.resolve([
       "socat",

@@ -15,7 +15,7 @@ import { DESCRIPTORS } from "./client.ts";
 import { connections } from "./connections.ts";
 import { held, hold } from "./hold.ts";
 import { pings } from "./pings.ts";
-import type { Answer, Conversation, Order, Tasks } from "./protocol.ts";
+import { type Answer, type Conversation, GO_ON, type Order, type Tasks } from "./protocol.ts";
 import { requests } from "./requests.ts";
 
 const TASKS: {
@@ -25,8 +25,13 @@ const TASKS: {
   ) => Tasks[Kind]["done"];
 } = { requests, connections, bulk, pings, hold, held };
 
+/** What has been read of stdin beyond the last line. */
+let unread = "";
+
 raiseDescriptorLimit(DESCRIPTORS);
-for (let line = readLine(); line !== null; line = readLine()) obey(JSON.parse(line));
+for (let line = readLine(); line !== null; line = readLine()) {
+  if (line !== `${GO_ON}\n`) obey(JSON.parse(line));
+}
 
 function obey({ number, kind, task }: Order): void {
   const say = (answer: Answer) => writeAll(Deno.stdout, `${JSON.stringify(answer)}\n`);
@@ -42,14 +47,16 @@ function obey({ number, kind, task }: Order): void {
   }
 }
 
-/** The next line of stdin, or `null` at its end. Lines come one at a time, each awaited. */
+/** The next line of stdin with its end, or `null` when there is none. */
 function readLine(): string | null {
   const room = new Uint8Array(4096);
-  let text = "";
-  while (!text.endsWith("\n")) {
+  while (!unread.includes("\n")) {
     const length = Deno.stdin.readSync(room);
     if (length === null) return null;
-    text += new TextDecoder().decode(room.subarray(0, length));
+    unread += new TextDecoder().decode(room.subarray(0, length));
   }
-  return text;
+  const end = unread.indexOf("\n") + 1;
+  const line = unread.slice(0, end);
+  unread = unread.slice(end);
+  return line;
 }

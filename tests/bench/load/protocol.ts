@@ -75,7 +75,10 @@ export interface Conversation {
   wait(): void;
 }
 
-/** A line from the benchmark to the load: a task, with a number for its answers. */
+/** The line with which a task that waits is told to go on. One that waits no more ignores it. */
+export const GO_ON = "go on";
+
+/** Any other line from the benchmark to the load: a task, with a number for its answers. */
 export interface Order {
   readonly number: number;
   readonly kind: keyof Tasks;

@@ -34,16 +34,19 @@ export const fairness: Row = {
       // Until it is told to stop.
       seconds: 1000,
     });
-    await downloads.ready();
-    await pings.goOn();
-    const { before, after } = await pings.done();
-    await downloads.goOn();
-    await downloads.done();
-    return {
-      "p50 alone": before.p50,
-      "p99 alone": before.p99,
-      [`p50 with ${STREAMS} downloads`]: after.p50,
-      [`p99 with ${STREAMS} downloads`]: after.p99,
-    };
+    try {
+      await downloads.ready();
+      await pings.goOn();
+      const { before, after } = await pings.done();
+      return {
+        "p50 alone": before.p50,
+        "p99 alone": before.p99,
+        [`p50 with ${STREAMS} downloads`]: after.p50,
+        [`p99 with ${STREAMS} downloads`]: after.p99,
+      };
+    } finally {
+      await downloads.goOn();
+      await downloads.done();
+    }
   },
 };

@@ -1,12 +1,8 @@
-import { raiseDescriptorLimit } from "../../../lib/linux/resource_limit.ts";
-import { DESCRIPTORS } from "../load/client.ts";
 import { memory as memoryOf } from "../processes.ts";
 import type { Row } from "./row.ts";
 
-/** How many idle connections there are, if there are descriptors for them. */
+/** How many idle connections there are. */
 const CONNECTIONS = 5000;
-/** Descriptors that a proxy needs for itself, generously. */
-const OWN_DESCRIPTORS = 500;
 const KIB = 1024;
 const MIB = KIB ** 2;
 
@@ -26,9 +22,7 @@ export const memory: Row = {
   async measure(stage, contender) {
     await using standing = await stage.start(contender);
     const { port, pid } = standing;
-    const descriptors = raiseDescriptorLimit(DESCRIPTORS) - OWN_DESCRIPTORS;
-    const room = Math.floor(descriptors / (contender.descriptors ?? 2));
-    const connections = Math.min(CONNECTIONS, room);
+    const connections = Math.min(CONNECTIONS, contender.mostIdle ?? CONNECTIONS);
     const rest = memoryOf(pid);
     const task = await stage.load.begin("hold", { port, connections });
     await task.ready();

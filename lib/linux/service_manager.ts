@@ -1,0 +1,33 @@
+import { now } from "./clock.ts";
+import { sendDatagram } from "./unix_socket.ts";
+
+/** What a service manager can be told (sd_notify(3)). */
+export type ServiceState =
+  | { readonly state: "ready"; readonly isSuccessor: boolean }
+  | { readonly state: "reloading" }
+  | { readonly state: "stopping" };
+
+/**
+ * Tells the service manager how this process is doing, if it wants to know. That nobody hears it is
+ * no reason to fail.
+ *
+ * @param socket where it wants to hear that
+ */
+export function tellServiceManager(
+  told: ServiceState,
+  socket: string | undefined = Deno.env.get("NOTIFY_SOCKET"),
+): void {
+  if (!socket) return;
+  sendDatagram(socket, new TextEncoder().encode(linesOf(told).join("\n")));
+}
+
+function linesOf(told: ServiceState): string[] {
+  switch (told.state) {
+    case "ready":
+      return [...told.isSuccessor ? [`MAINPID=${Deno.pid}`] : [], "READY=1"];
+    case "reloading":
+      return ["RELOADING=1", `MONOTONIC_USEC=${Math.floor(now() * 1000)}`];
+    case "stopping":
+      return ["STOPPING=1"];
+  }
+}

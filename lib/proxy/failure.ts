@@ -1,0 +1,13 @@
+import { messageOf } from "../message_of.ts";
+
+/** The variable that names the file in which a successor says why it failed. */
+export const FAILURE_FILE = "DISNIX_TCP_PROXY_FAILURE_FILE";
+
+/** Says why this process failed, for the one that started it in order to be replaced by it. */
+export function tellPredecessor(error: unknown): void {
+  const path = Deno.env.get(FAILURE_FILE);
+  if (!path) return;
+  try {
+    Deno.writeTextFileSync(path, messageOf(error), { mode: 0o600 });
+  } catch { /* it is in the log as well */ }
+}

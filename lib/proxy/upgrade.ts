@@ -1,0 +1,77 @@
+/**
+ * Replaces this process by a new one of the same program, with the same command line, which takes
+ * over from it.
+ *
+ * @module
+ */
+
+import { messageOf } from "../message_of.ts";
+import { ApiError } from "../control/api_error.ts";
+import { describeDuration } from "../duration.ts";
+import { ownCommand } from "../linux/own_command.ts";
+import { tellServiceManager } from "../linux/service_manager.ts";
+import { FAILURE_FILE } from "./failure.ts";
+import { pathsIn } from "../runtime_directory.ts";
+
+/** How long a successor may take to take over, in milliseconds. */
+const PATIENCE = 20_000;
+
+/**
+ * Starts a successor and waits until it has taken over.
+ *
+ * @param directory the runtime directory
+ * @param gone resolves when another process has taken over
+ * @returns the pid of the successor
+ * @throws {ApiError} saying why it has not taken over; then everything is as it was
+ */
+export async function upgrade(directory: string, gone: Promise<void>): Promise<number> {
+  const failureFile = pathsIn(directory).failure;
+  await Deno.remove(failureFile).catch(() => {});
+  tellServiceManager({ state: "reloading" });
+  try {
+    const successor = launch(failureFile);
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<"late">((resolve) => {
+      timer = setTimeout(() => resolve("late"), PATIENCE);
+    });
+    const end = await Promise.race([gone.then(() => null), successor.status, late]);
+    clearTimeout(timer);
+    if (end === null) return successor.pid;
+    if (end === "late") successor.kill("SIGKILL");
+    // It may have taken over all the same, and ended then.
+    const why = end === "late"
+      ? `it did not take over within ${describeDuration(PATIENCE)}, and was killed`
+      : await Deno.readTextFile(failureFile).catch(() =>
+        `it ended with ${end.signal ?? `exit code ${end.code}`}, see the log`
+      );
+    throw failed(successor.pid, why);
+  } catch (error) {
+    tellServiceManager({ state: "ready", isSuccessor: false });
+    throw error;
+  } finally {
+    await Deno.remove(failureFile).catch(() => {});
+  }
+}
+
+function launch(failureFile: string): Deno.ChildProcess {
+  const { path, args } = ownCommand();
+  try {
+    return new Deno.Command(path, {
+      args: [...args],
+      env: { [FAILURE_FILE]: failureFile },
+      stdin: "null",
+      // The log goes on in the same place.
+      stdout: "inherit",
+      stderr: "inherit",
+      // It is to outlive this process, and whatever ends its session.
+      detached: true,
+    }).spawn();
+  } catch (error) {
+    throw new ApiError("upgrade_failed", `Failed to start ${path}: ${messageOf(error)}`);
+  }
+}
+
+function failed(pid: number, why: string): ApiError {
+  const message = `The successor (process ${pid}) failed, and this proxy goes on: ${why.trim()}`;
+  return new ApiError("upgrade_failed", message);
+}

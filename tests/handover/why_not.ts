@@ -1,0 +1,6 @@
+import { whyNoEpoll } from "../../lib/relay/epoll/available.ts";
+
+/** Why no proxy can take over from another here; `null` if one can. */
+export const whyNoTakeover: string | null = Deno.env.get("RELAY") === "portable"
+  ? "RELAY is portable"
+  : whyNoEpoll();
