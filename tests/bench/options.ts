@@ -47,7 +47,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
     .option("--json <file>", "write all numbers to this file instead of bench.json")
     .option("--svg <file>", "draw the ratios to the best peer into this file instead of bench.svg")
     .parse(args, { from: "user" });
-  return { rows, only: contenders, ...command.opts() } as BenchOptions;
+  return { ...{ rows, only: contenders }, ...command.opts() } as BenchOptions;
 }
 
 /** @throws {RangeError} */

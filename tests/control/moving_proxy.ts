@@ -52,6 +52,7 @@ export class MovingProxy implements AsyncDisposable {
         close: (id, reason) => relay.close(id, reason),
       },
       drain: this.drain,
+      upgrade: () => Promise.reject(new Error("It has no other program")),
       status: () => this.#status(),
       metrics: () => Promise.resolve({ text: "", contentType: "text/plain" }),
       upstreamAnswers: () => Promise.resolve(true),
