@@ -99,7 +99,8 @@ export class HandoverListener {
 
   async #close(): Promise<void> {
     await this.stop();
-    const info = await Deno.lstat(this.#path).catch(() => null);
+    // A successor puts its own in this place, perhaps just now.
+    const info = this.#isGone ? null : await Deno.lstat(this.#path).catch(() => null);
     if (info?.ino === this.#inode) await Deno.remove(this.#path).catch(() => {});
     libc.close(this.#listener);
     libc.close(this.#stop);

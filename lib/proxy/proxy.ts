@@ -175,8 +175,9 @@ async function open(
   // A relay that breaks may never open.
   await Promise.race([beginning.start(drain), broken.promise]);
   idleExit.opened();
-  started.resolve();
   succession = await prepareSuccession(relay, drain, directory, log);
+  // Whoever is answered may have this one succeeded at once.
+  started.resolve();
   logStart(log, parts.status(), relay.maxConnections, directory.path);
   await tellServiceManager({ state: "ready", isSuccessor: beginning.isSuccession });
 

@@ -21,7 +21,7 @@ import type { Pipes } from "./pipes.ts";
 const BUFFER = 16 * 1024;
 
 /** What a direction may move before the others have their turn, in bytes. */
-const TURN = 1024 * 1024;
+const TURN = 256 * 1024;
 
 /** A splice of less is small, in bytes; after so many in a row it is received and sent again. */
 const SMALL = 8 * 1024;

@@ -32,13 +32,14 @@ function measure({ epoll, descriptors }: Clients, task: Tasks["pings"]["task"]):
   const since = new Float64Array(connections);
   /** When a message was due that has to wait for that echo; 0 if there is none. */
   const due = new Float64Array(connections);
-  /** Whether it was asked for in the time that counts. */
+  /** Whether what is asked for, and what is due, fell into the time that counts. */
   const counts = new Uint8Array(connections);
+  const dueCounts = new Uint8Array(connections);
   const trips = new Trips();
   let asked = 0;
-  const ask = (client: number, time: number): void => {
+  const ask = (client: number, time: number, count: number): void => {
     since[client] = time;
-    counts[client] = window.isOpen ? 1 : 0;
+    counts[client] = count;
     asked++;
     send(descriptors[client] as number, MESSAGE);
   };
@@ -51,7 +52,7 @@ function measure({ epoll, descriptors }: Clients, task: Tasks["pings"]["task"]):
       asked--;
       if (counts[client] === 1) trips.add(heard - (since[client] as number));
       since[client] = 0;
-      if (due[client] !== 0) ask(client, due[client] as number);
+      if (due[client] !== 0) ask(client, due[client] as number, dueCounts[client] as number);
       due[client] = 0;
     }
     if (now() - heard > PATIENCE * 1000) throw new Error(`No echo for ${PATIENCE} s`);
@@ -62,12 +63,15 @@ function measure({ epoll, descriptors }: Clients, task: Tasks["pings"]["task"]):
   let heard = turn;
   for (let client = 0; window.goesOn(); listen()) {
     for (const time = now(); turn <= time; turn += every, client = (client + 1) % connections) {
-      if (since[client] === 0) ask(client, now());
-      else if (due[client] === 0) due[client] = turn;
+      const count = window.isOpen ? 1 : 0;
+      if (since[client] === 0) ask(client, now(), count);
+      else if (due[client] === 0) {
+        due[client] = turn;
+        dueCounts[client] = count;
+      }
     }
   }
-  // The slowest are still on their way.
-  due.fill(0);
+  // The slowest are still on their way, or wait for their turn.
   while (asked > 0) listen();
   window.measured(trips.count);
   return trips.quantiles;
