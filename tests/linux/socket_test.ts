@@ -59,8 +59,11 @@ Deno.test("an address that is taken is refused, and no descriptor is left behind
   using listener = listening();
   const before = descriptors();
   const again = () => listen({ host: "127.0.0.1", port: listener.port }, true, 1);
-  assert.throws(again, { name: "SystemError", code: "EADDRINUSE", message: /^bind: Address/ });
-  assert.equal(descriptors(), before);
+  for (let count = 0; count < 300; count++) {
+    assert.throws(again, { name: "SystemError", code: "EADDRINUSE", message: /^bind: Address/ });
+  }
+  // Other tests, in this same process, have some of their own meanwhile.
+  assert.ok(descriptors() < before + 200);
 });
 
 Deno.test("what is accepted from a listening socket inherits how it sends and how it watches its peer", async () => {
