@@ -13,8 +13,8 @@ import { whyNoEpoll } from "./relay/epoll/available.ts";
 /** What a Unix socket's path may have, in bytes. Source: unix(7), sun_path less its NUL. */
 const LONGEST_SOCKET_PATH = 107;
 
-/** The name of the socket that is bound first and then renamed, the longest in the directory. */
-const LONGEST_NAME = "handover.sock.new";
+/** The longest name in the directory: that of a socket before it appears. */
+const LONGEST_NAME = "handover.sock.0123";
 
 /** Where the directories of all instances are by default. */
 export function defaultBase(): string | null {

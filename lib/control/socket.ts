@@ -1,5 +1,7 @@
-import { basename, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { AppearingSocket } from "../appearing_socket.ts";
+import { Failure } from "../command_line.ts";
+import { messageOf } from "../message_of.ts";
 import { pathsIn } from "../runtime_directory.ts";
 
 /** How long those who are being answered may hold up the end, in milliseconds. */
@@ -13,6 +15,8 @@ const PAUSE = 10;
 
 /** A server on the control socket. */
 export interface ControlSocket {
+  /** Lets it be found. Only for the owner of the directory. */
+  appear(): Promise<void>;
   /** Stops, and removes the socket if it is still the one that was bound. */
   close(): Promise<void>;
   /**
@@ -23,37 +27,25 @@ export interface ControlSocket {
 }
 
 /**
- * Serves HTTP on the control socket, which appears under its name only once it accepts.
+ * Serves HTTP on a control socket, which is not found under its name before it
+ * {@linkcode ControlSocket.appear appears}.
  *
  * @param directory the runtime directory: nobody else may be able to make files in it
  * @param group the numeric id of the group that may use it, if there is one
- * @throws when it cannot be made
+ * @throws {Failure} when it cannot be made
  */
 export async function serveControl(
   directory: string,
   group: number | null,
   handler: (request: Request) => Promise<Response>,
 ): Promise<ControlSocket> {
-  const path = pathsIn(directory).control;
-  // The server unlinks the path it was bound to when it closes. That must be nobody else's by then:
-  // not the final one, and not one at which a successor is just appearing.
-  await removeRemains(directory, `${basename(path)}.`);
-  const temporary = `${path}.${crypto.randomUUID().slice(0, 4)}`;
-  const server = Deno.serve({ path: temporary, onListen() {} }, handler);
-  try {
-    if (group !== null) await Deno.chown(temporary, null, group);
-    await Deno.chmod(temporary, group === null ? 0o600 : 0o660);
-    await Deno.rename(temporary, path);
-  } catch (error) {
-    await server.shutdown();
-    throw error;
-  }
-  const { ino } = await Deno.lstat(path);
-  const isThere = async () => (await Deno.lstat(path).catch(() => null))?.ino === ino;
+  const name = new AppearingSocket(pathsIn(directory).control);
+  const server = await makeServer(name.temporary, group, handler).catch((error) => {
+    throw new Failure(`Failed to make the control socket in ${directory}: ${messageOf(error)}`);
+  });
   const close = async () => {
-    if (await isThere()) await Deno.remove(path).catch(() => {});
     // Who connected just before a successor got the name is still to be accepted.
-    else await delay(PAUSE);
+    if (!await name.disappear()) await delay(PAUSE);
     // Clients that stay connected and say nothing must not hold up the end.
     let timer: ReturnType<typeof setTimeout> | undefined;
     const limit = new Promise<void>((resolve) => timer = setTimeout(resolve, CLOSE_TIMEOUT));
@@ -61,18 +53,29 @@ export async function serveControl(
     clearTimeout(timer);
   };
   return {
+    appear: () => name.appear(),
     close,
     async giveWay() {
       const deadline = performance.now() + SUCCESSOR_TIMEOUT;
-      while (await isThere() && performance.now() < deadline) await delay(PAUSE);
+      while (await name.isThere() && performance.now() < deadline) await delay(PAUSE);
       await close();
     },
   };
 }
 
-/** Sockets of those who died before theirs had its name. */
-async function removeRemains(directory: string, prefix: string): Promise<void> {
-  for await (const { name } of Deno.readDir(directory)) {
-    if (name.startsWith(prefix)) await Deno.remove(join(directory, name)).catch(() => {});
+async function makeServer(
+  path: string,
+  group: number | null,
+  handler: (request: Request) => Promise<Response>,
+): Promise<Deno.HttpServer> {
+  // The server unlinks the path it was bound to when it closes: by then that is nobody's.
+  const server = Deno.serve({ path, onListen() {} }, handler);
+  try {
+    if (group !== null) await Deno.chown(path, null, group);
+    await Deno.chmod(path, group === null ? 0o600 : 0o660);
+    return server;
+  } catch (error) {
+    await server.shutdown();
+    throw error;
   }
 }

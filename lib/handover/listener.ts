@@ -4,6 +4,8 @@
  * @module
  */
 
+import { AppearingSocket } from "../appearing_socket.ts";
+import { Failure } from "../command_line.ts";
 import { libc } from "../linux/libc.ts";
 import { makeEventCounter, raise } from "../linux/event_counter.ts";
 import { whichBecomesReadable } from "../linux/poll.ts";
@@ -27,11 +29,35 @@ type Told = (given: Given, asker: Asker) => void;
 /** How many may be heard at the same time. */
 const MOST_ATTEMPTS = 8;
 
+/** The handover socket before anybody finds it: with it, nothing that may fail is left to be done. */
+export class HandoverSocket {
+  private constructor(readonly name: AppearingSocket, readonly descriptor: number) {}
+
+  /**
+   * @param directory the runtime directory
+   * @throws {Failure} when it cannot be made
+   */
+  static async bind(directory: string): Promise<HandoverSocket> {
+    const name = new AppearingSocket(pathsIn(directory).handover);
+    try {
+      const descriptor = listenAtPath(name.temporary);
+      await Deno.chmod(name.temporary, 0o600);
+      return new HandoverSocket(name, descriptor);
+    } catch (error) {
+      throw new Failure(`Failed to make the handover socket in ${directory}: ${messageOf(error)}`);
+    }
+  }
+
+  /** Gives it up. */
+  async close(): Promise<void> {
+    await this.name.disappear();
+    libc.close(this.descriptor);
+  }
+}
+
 /** Waits for a successor. */
 export class HandoverListener {
-  readonly #path: string;
-  readonly #listener: number;
-  readonly #inode: number | null;
+  readonly #socket: HandoverSocket;
   readonly #stop = makeEventCounter();
   readonly #stopped: Promise<void>;
   readonly #gone = Promise.withResolvers<void>();
@@ -40,37 +66,24 @@ export class HandoverListener {
   #taker: number | null = null;
   #closed: Promise<void> | null = null;
 
-  private constructor(
-    path: string,
-    listener: number,
-    inode: number | null,
-    giver: Giver,
-    told: Told,
-  ) {
-    this.#path = path;
-    this.#listener = listener;
-    this.#inode = inode;
+  private constructor(socket: HandoverSocket, giver: Giver, told: Told) {
+    this.#socket = socket;
     this.#stopped = this.#serve(giver, told);
   }
 
   /**
    * Listens, for our own user and for root.
    *
+   * @param socket appears now
    * @param told hears what came of each attempt to take over, and by whom
    */
   static async listen(
-    directory: string,
+    socket: HandoverSocket,
     giver: Giver,
     told: Told,
   ): Promise<HandoverListener> {
-    const path = pathsIn(directory).handover;
-    const temporary = `${path}.new`;
-    await Deno.remove(temporary).catch(() => {});
-    const listener = listenAtPath(temporary);
-    await Deno.chmod(temporary, 0o600);
-    await Deno.rename(temporary, path);
-    const { ino } = await Deno.lstat(path);
-    return new HandoverListener(path, listener, ino, giver, told);
+    await socket.name.appear();
+    return new HandoverListener(socket, giver, told);
   }
 
   /** Resolves when another process has taken everything. */
@@ -100,18 +113,18 @@ export class HandoverListener {
   async #close(): Promise<void> {
     await this.stop();
     // A successor puts its own in this place, perhaps just now.
-    const info = this.#isGone ? null : await Deno.lstat(this.#path).catch(() => null);
-    if (info?.ino === this.#inode) await Deno.remove(this.#path).catch(() => {});
-    libc.close(this.#listener);
+    if (this.#isGone) libc.close(this.#socket.descriptor);
+    else await this.#socket.close();
     libc.close(this.#stop);
   }
 
   async #serve(giver: Giver, told: Told): Promise<void> {
+    const { descriptor } = this.#socket;
     const attempts = new Set<Promise<void>>();
     for (;;) {
-      const readable = await whichBecomesReadable([this.#listener, this.#stop]);
+      const readable = await whichBecomesReadable([descriptor, this.#stop]);
       if (readable.includes(this.#stop)) break;
-      if (!readable.includes(this.#listener)) continue;
+      if (!readable.includes(descriptor)) continue;
       // One that connects and says nothing must not keep another one away.
       const attempt = this.#attempt(giver, told).finally(() => attempts.delete(attempt));
       attempts.add(attempt);
@@ -121,7 +134,7 @@ export class HandoverListener {
   }
 
   async #attempt(giver: Giver, told: Told): Promise<void> {
-    const socket = acceptAt(this.#listener);
+    const socket = acceptAt(this.#socket.descriptor);
     let channel: Channel;
     try {
       channel = new Channel(socket);

@@ -14,7 +14,7 @@ import { Failure } from "../command_line.ts";
 import { type ControlSocket, serveControl } from "../control/socket.ts";
 import { Channel } from "../handover/channel.ts";
 import type { Estate, Given } from "../handover/giver.ts";
-import { HandoverListener } from "../handover/listener.ts";
+import { HandoverListener, HandoverSocket } from "../handover/listener.ts";
 import type { Kind } from "../handover/messages.ts";
 import { ask, commit, giveUp, take } from "../handover/receiver.ts";
 import { makeEventCounter, raise } from "../linux/event_counter.ts";
@@ -25,7 +25,7 @@ import { pathsIn, signLock } from "../runtime_directory.ts";
 import { connectToPath } from "../linux/unix_socket.ts";
 import type { KeeperLog } from "./log.ts";
 import { parseStandbyMessage } from "./messages.ts";
-import { answer } from "./status.ts";
+import { answer, type Kept } from "./status.ts";
 
 /** What a keeper works with. */
 export interface KeeperParts {
@@ -49,9 +49,18 @@ type End =
   /** A proxy has taken over. */
   | "succeeded";
 
+/** What it answers at, once it stands in for the proxy. */
+interface Sockets {
+  readonly control: ControlSocket;
+  readonly handover: HandoverSocket;
+  /** What is told at the control socket, to be known before it appears. */
+  readonly kept: PromiseWithResolvers<Kept>;
+}
+
 /** A keeper that has everything. */
 export class Keeper {
   readonly #parts: KeeperParts;
+  readonly #sockets: Sockets;
   readonly #channel: Channel;
   readonly #estate: Estate;
   readonly #deadline: number;
@@ -59,8 +68,9 @@ export class Keeper {
   readonly #stopped = Promise.withResolvers<"stopped">();
   #hasSuccessor = false;
 
-  private constructor(parts: KeeperParts, channel: Channel, estate: Estate) {
+  private constructor(parts: KeeperParts, sockets: Sockets, channel: Channel, estate: Estate) {
     this.#parts = parts;
+    this.#sockets = sockets;
     this.#channel = channel;
     this.#estate = estate;
     this.#deadline = performance.now() + parts.until - Date.now();
@@ -71,7 +81,7 @@ export class Keeper {
    *
    * @throws {Failure} when it cannot be had; then the proxy is drained as before
    */
-  static take(parts: KeeperParts): Keeper {
+  static async take(parts: KeeperParts): Promise<Keeper> {
     const channel = new Channel(connectToPath(pathsIn(parts.directory).handover));
     if (channel.uid !== Deno.uid()) {
       throw new Failure(
@@ -80,6 +90,8 @@ export class Keeper {
       );
     }
     ask(channel, { kind: "keeper", until: parts.until });
+    await using undo = new AsyncDisposableStack();
+    const sockets = await makeSockets(parts, undo);
     const estate = take(channel);
     if (estate.relay.connections.length > 0) {
       const error = new Failure("Failed to park: the proxy has active connections");
@@ -87,7 +99,8 @@ export class Keeper {
       throw error;
     }
     commit(channel);
-    return new Keeper(parts, channel, estate);
+    undo.move();
+    return new Keeper(parts, sockets, channel, estate);
   }
 
   /** How many clients wait. */
@@ -106,7 +119,10 @@ export class Keeper {
     const { log, until } = this.#parts;
     log.write(`Parked process ${this.#channel.pid} until ${new Date(until).toISOString()}`);
     const end = await this.#standBy() ?? await this.#standIn();
-    if (end !== "succeeded") log.write(`Ended: ${end}`);
+    if (end === "succeeded") return;
+    const { control, handover } = this.#sockets;
+    await Promise.all([control.close(), handover.name.disappear()]);
+    log.write(`Ended: ${end}`);
   }
 
   /** Waits for as long as the proxy lives. @returns `null` when it is to be stood in for */
@@ -139,9 +155,10 @@ export class Keeper {
 
   /** Is there instead of the proxy. */
   async #standIn(): Promise<End> {
-    const { directory } = this.#parts;
-    await signLock(directory, "keeper");
-    const control = await this.#serveControl();
+    await signLock(this.#parts.directory, "keeper");
+    const { control } = this.#sockets;
+    this.#tellStatus();
+    await control.appear();
     const successor = await this.#awaitSuccessor();
     this.#channel.send({ type: "standing_in" });
     let timer: ReturnType<typeof setTimeout> | undefined;
@@ -157,32 +174,29 @@ export class Keeper {
       await control.giveWay();
       return "succeeded";
     }
-    await control.close();
     // Whoever passed the socket on keeps those who are queued.
     const reset = this.#estate.relay.isInherited ? 0 : this.queued;
     this.#parts.log.write(`Queued clients that are reset: ${reset}`);
     return end;
   }
 
-  #serveControl(): Promise<ControlSocket> {
-    const { directory, group, until } = this.#parts;
+  #tellStatus(): void {
+    const { directory, until } = this.#parts;
     const { listener, counters } = this.#estate.relay;
-    const listen = formatAddress(localAddress(listener));
-    const kept = {
+    this.#sockets.kept.resolve({
       directory,
-      listen,
+      listen: formatAddress(localAddress(listener)),
       until,
       counters,
       queued: () => this.queued,
       hasSuccessor: () => this.#hasSuccessor,
-    };
-    return serveControl(directory, group, (request) => answer(kept, request));
+    });
   }
 
   #awaitSuccessor(): Promise<HandoverListener> {
-    const { directory, log } = this.#parts;
+    const { log } = this.#parts;
     const { listener } = this.#estate.relay;
-    return HandoverListener.listen(directory, {
+    return HandoverListener.listen(this.#sockets.handover, {
       kind: "keeper",
       listen: formatAddress(localAddress(listener)),
       cookie: cookieOf(listener),
@@ -197,4 +211,24 @@ export class Keeper {
       else log.write(`Process ${channel.pid} did not take over: ${given.reason}`);
     });
   }
+}
+
+/**
+ * Makes the sockets while the proxy can still go on without a keeper: later, there may be no room for
+ * them. @param undo gets what must be given back if this fails
+ */
+async function makeSockets(
+  { directory, group }: KeeperParts,
+  undo: AsyncDisposableStack,
+): Promise<Sockets> {
+  const kept = Promise.withResolvers<Kept>();
+  const control = await serveControl(
+    directory,
+    group,
+    async (request) => answer(await kept.promise, request),
+  );
+  undo.defer(() => control.close());
+  const handover = await HandoverSocket.bind(directory);
+  undo.defer(() => handover.close());
+  return { control, handover, kept };
 }

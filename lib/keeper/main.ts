@@ -24,7 +24,7 @@ export async function keep([directory = "", time = ""]: readonly string[]): Prom
   try {
     leaveSession();
     const group = becomeOwnerOf(directory);
-    keeper = Keeper.take({ directory, group, until, log });
+    keeper = await Keeper.take({ directory, group, until, log });
   } catch (error) {
     const { message, exitCode } = failure(error, directory);
     report({ parked: false, message, exitCode });

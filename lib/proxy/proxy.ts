@@ -14,6 +14,7 @@ import { serveControl } from "../control/socket.ts";
 import { Drain } from "../drain.ts";
 import { RecordFile } from "../drain/store.ts";
 import { groupId } from "../group.ts";
+import type { HandoverSocket } from "../handover/listener.ts";
 import { NobodyThere } from "../handover/nobody_there.ts";
 import type { ServiceState } from "../linux/service_manager.ts";
 import { whyNoEpoll } from "../relay/epoll/available.ts";
@@ -81,7 +82,7 @@ export async function startProxy(
     }
   };
   const beginning = await insist(begin);
-  const proxy = await open({ options, beginning, group, log }, undo);
+  const proxy = await open({ options, path, beginning, group, log }, undo);
   undo.move();
   return proxy;
 }
@@ -109,6 +110,8 @@ function refuseTakeover({ takeover, relay }: ProxyOptions, taken: DirectoryTaken
 /** What a proxy is made of. */
 interface Parts {
   readonly options: ProxyOptions;
+  /** The runtime directory. */
+  readonly path: string;
   readonly beginning: Beginning;
   readonly group: number | null;
   readonly log: Log;
@@ -116,7 +119,7 @@ interface Parts {
 
 /** @param undo gets what must be given back if this fails */
 async function open(
-  { options, beginning, group, log }: Parts,
+  { options, path, beginning, group, log }: Parts,
   undo: AsyncDisposableStack,
 ): Promise<RunningProxy> {
   const metrics = new Metrics(() => parts.status(), () => relay);
@@ -126,6 +129,14 @@ async function open(
   const broken = Promise.withResolvers<never>();
   // That it ends the proxy does not depend on who waits for it just then.
   broken.promise.catch(() => {});
+  const started = Promise.withResolvers<(request: Request) => Promise<Response>>();
+  // All that may fail comes before there is a relay: once something is taken over, nobody else has it.
+  const socket = await serveControl(path, group, async (request) => {
+    return await (await started.promise)(request);
+  });
+  undo.defer(() => socket.close());
+  const handoverSocket = await bindHandover(path, options);
+  undo.defer(() => handoverSocket?.close());
   // The relay holds until the drain opens it, so it has nothing to tell before all this is there.
   const relay = await beginning.makeRelay(
     relayReporter(log, metrics, options.logLevel === "debug", {
@@ -163,21 +174,16 @@ async function open(
   const upgrade = () =>
     upgrading ??= beginUpgrade(directory.path, succession).finally(() => upgrading = null);
   const parts = controlled(relay, drain, metrics, keeper, upgrade);
-  const started = Promise.withResolvers<void>();
   const handle = controlHandler(parts, (error) => {
     log.error(`Failed to serve a control request: ${error}`, { event: "internal" });
   });
-  const socket = await serveControl(directory.path, group, async (request) => {
-    await started.promise;
-    return await handle(request);
-  });
-  undo.defer(() => socket.close());
+  await socket.appear();
   // A relay that breaks may never open.
   await Promise.race([beginning.start(drain), broken.promise]);
   idleExit.opened();
-  succession = await prepareSuccession(relay, drain, directory, log);
+  succession = await prepareSuccession(handoverSocket, relay, drain, directory, log);
   // Whoever is answered may have this one succeeded at once.
-  started.resolve();
+  started.resolve(handle);
   logStart(log, parts.status(), relay.maxConnections, directory.path);
   await tellServiceManager({ state: "ready", isSuccessor: beginning.isSuccession });
 
@@ -231,16 +237,28 @@ async function tellServiceManager(told: ServiceState): Promise<void> {
   tellServiceManager(told);
 }
 
+/** Makes the socket for another process that takes over, where one can. */
+async function bindHandover(path: string, options: ProxyOptions): Promise<HandoverSocket | null> {
+  if (chooseRelay(options.relay).kind !== "epoll") return null;
+  const { HandoverSocket } = await import("../handover/listener.ts");
+  return await HandoverSocket.bind(path);
+}
+
 /** Lets another process take over, where the relay can be moved. */
 async function prepareSuccession(
+  socket: HandoverSocket | null,
   relay: Relay,
   drain: Drain,
-  { path, lock }: OwnedDirectory,
+  { lock }: OwnedDirectory,
   log: Log,
 ): Promise<Succession | null> {
-  if (relay.kind !== "epoll" || lock === null) return null;
+  if (socket === null) return null;
+  if (relay.kind !== "epoll" || lock === null) {
+    await socket.close();
+    return null;
+  }
   const { Succession } = await import("./succession.ts");
-  return await Succession.begin({ directory: path, lock, relay: relay as EpollRelay, drain, log });
+  return await Succession.begin({ socket, lock, relay: relay as EpollRelay, drain, log });
 }
 
 function logStart(

@@ -7,7 +7,7 @@
 import { formatAddress } from "../address.ts";
 import type { Drain } from "../drain.ts";
 import type { Estate, Given } from "../handover/giver.ts";
-import { type Asker, HandoverListener } from "../handover/listener.ts";
+import { type Asker, HandoverListener, type HandoverSocket } from "../handover/listener.ts";
 import type { Kind } from "../handover/messages.ts";
 import { KeeperLink } from "../keeper/link.ts";
 import type { EpollRelay } from "../relay/epoll/relay.ts";
@@ -15,7 +15,8 @@ import type { Log } from "./log.ts";
 
 /** What is to be given. */
 export interface SuccessionParts {
-  readonly directory: string;
+  /** Where whoever takes over is waited for. */
+  readonly socket: HandoverSocket;
   /** The descriptor of the lock on the directory. */
   readonly lock: number;
   readonly relay: EpollRelay;
@@ -40,9 +41,9 @@ export class Succession {
 
   /** Begins to wait. */
   static async begin(parts: SuccessionParts): Promise<Succession> {
-    const { directory, relay } = parts;
+    const { socket, relay } = parts;
     const self = new Succession(parts);
-    self.#listener = await HandoverListener.listen(directory, {
+    self.#listener = await HandoverListener.listen(socket, {
       kind: "proxy",
       listen: formatAddress(relay.listen),
       cookie: relay.cookie,

@@ -75,6 +75,7 @@ export class MovingProxy implements AsyncDisposable {
       this.requests.push(`${request.method} ${new URL(request.url).pathname}`);
       return handler(request);
     });
+    await this.#socket.appear();
   }
 
   /** What the other one had is here from now on; its clients must find their way by themselves. */

@@ -117,11 +117,11 @@ Deno.test("a lock that is a symbolic link is refused", async () => {
 
 Deno.test("a path is refused from the first byte on that a Unix socket cannot take", async () => {
   await using temporary = await TemporaryDirectory.make();
-  const longest = `${temporary.path}/`.padEnd(89, "x");
+  const longest = `${temporary.path}/`.padEnd(88, "x");
   const tooLong = `${longest}x`;
-  assertRefused(await startFailing(tooLong), tooLong, "at most 89 bytes", "--runtime-dir");
+  assertRefused(await startFailing(tooLong), tooLong, "at most 88 bytes", "--runtime-dir");
   // A letter of two bytes counts twice.
-  assertRefused(await startFailing(`${longest.slice(0, -1)}é`), "at most 89 bytes");
+  assertRefused(await startFailing(`${longest.slice(0, -1)}é`), "at most 88 bytes");
   assert.deepEqual(namesIn(temporary.path), []);
   await using service = await echo();
   await using proxy = await Proxy.start(service.address, { directory: longest });
