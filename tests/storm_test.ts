@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { whyNoTakeover } from "./handover/why_not.ts";
 import { Running } from "./support/programs.ts";
+import { testWith } from "./support/tools.ts";
 import { Traces } from "./support/traces.ts";
 
 const COMMAND = [
@@ -37,6 +39,25 @@ Deno.test("in a small storm nothing is refused, reset, truncated or answered wro
   assert.ok(receipt.drainsMeasured > 0 && receipt.drainMedianMs < 1000, stdout);
   assert.deepEqual({ files: traces.files(), processes: traces.processes() }, NOTHING_LEFT);
 });
+
+testWith(
+  whyNoTakeover,
+  "in a small storm with its proxies replaced nothing is refused, reset, truncated or answered wrongly",
+  async () => {
+    await using traces = await Traces.open();
+    const command = [...COMMAND, "--replace", "proxy,server", "--upgrades", "1", "--clients", "17"];
+    await using storm = new Running(command, traces.options);
+    const { code, stdout, stderr } = await storm.finished();
+    assert.equal(code, 0, stderr);
+    const { clean, upgrades, replacements, longestPauseMs } = JSON.parse(stdout);
+    assert.ok(clean && upgrades === 1, stdout);
+    assert.equal(replacements.parked, 2);
+    assert.equal(replacements.killed, 1);
+    assert.ok(replacements.takenOver >= 3 && replacements.moved > 0, stdout);
+    assert.ok(longestPauseMs > 0, stdout);
+    assert.deepEqual({ files: traces.files(), processes: traces.processes() }, NOTHING_LEFT);
+  },
+);
 
 Deno.test("a storm that is interrupted prints its receipt so far and leaves nothing", async () => {
   await using traces = await Traces.open();

@@ -56,6 +56,11 @@ export class Load implements Disposable {
     return this.#ask("opening", kind, version);
   }
 
+  /** The connections through a proxy move to the next one from now on, or no more. */
+  moving(kind: Kind, isMoving: boolean): Promise<void> {
+    return this.#ask("moving", kind, isMoving);
+  }
+
   /** What has happened so far. */
   tally(): Promise<Tally> {
     return this.#ask("tally");
@@ -81,7 +86,8 @@ export class Load implements Disposable {
     const closes = await this.#ask("lastCloses");
     const ours = (times: ReadonlyMap<number, number>) =>
       new Map(Array.from(times, ([version, at]) => [version, at - ahead]));
-    return { hello: ours(closes.hello), bulk: ours(closes.bulk) };
+    const { hello, bulk, activated } = closes;
+    return { hello: ours(hello), bulk: ours(bulk), activated: ours(activated) };
   }
 
   [Symbol.dispose](): void {

@@ -2,9 +2,15 @@ import { Option } from "commander";
 import { program, value, wholeNumber } from "../../lib/command_line.ts";
 import { parseFiniteDuration } from "../../lib/duration.ts";
 
+/** How often each service is replaced if the command line does not say; with proxies it takes longer. */
+const UPGRADES = 50;
+const UPGRADES_OF_BOTH = 20;
+
 /** What the command line says. Durations are in milliseconds. */
 export interface StormOptions {
   readonly upgrades: number;
+  /** Whether proxies are replaced as well. */
+  readonly replaceProxies: boolean;
   readonly clients: number;
   readonly json: boolean;
   readonly seed: number;
@@ -23,7 +29,16 @@ export function parseOptions(args: readonly string[]): StormOptions {
         "and again, checks every reply and every byte, and prints a receipt. The exit code is 0 " +
         "only if nothing was refused, reset, truncated or answered wrongly.",
     )
-    .option("--upgrades <n>", "how often each service is replaced", value(wholeNumber(1)), 50)
+    .addOption(
+      new Option("--replace <what>", "proxies are replaced as well as servers, or not")
+        .choices(["server", "proxy,server"]).default("server"),
+    )
+    .option(
+      "--upgrades <n>",
+      `how often each service is replaced (default: ${UPGRADES}, or ${UPGRADES_OF_BOTH} if proxies ` +
+        "are as well)",
+      value(wholeNumber(1)),
+    )
     .option("--clients <n>", "how many clients there are", value(wholeNumber(4, 10_000)), 64)
     .option("--json", "print the receipt as JSON", false)
     .option(
@@ -37,6 +52,8 @@ export function parseOptions(args: readonly string[]): StormOptions {
     )
     .parse(args, { from: "user" });
   const [anotherSeed = 0] = crypto.getRandomValues(new Uint32Array(1));
-  const { seed = anotherSeed, ...options } = command.opts();
-  return { ...options, seed } as StormOptions;
+  const { seed = anotherSeed, replace, ...options } = command.opts();
+  const replaceProxies = replace !== "server";
+  const upgrades = replaceProxies ? UPGRADES_OF_BOTH : UPGRADES;
+  return { upgrades, ...options, seed, replaceProxies } as StormOptions;
 }

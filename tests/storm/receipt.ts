@@ -5,12 +5,16 @@
  */
 
 import type { StormOptions } from "./options.ts";
+import type { Replacements } from "./replaced_proxy.ts";
 import type { Tally } from "./load/tally.ts";
 
 /** The receipt. Times are in milliseconds; those of drains are `null` where none was measured. */
 export interface Receipt extends Tally {
-  /** How often each of the two services was replaced. */
+  readonly services: number;
+  /** How often each of the services was replaced. */
   readonly upgrades: number;
+  /** Of proxies, if they were replaced as well. */
+  readonly replacements: Replacements | null;
   readonly planned: number;
   readonly clients: number;
   readonly held: number;
@@ -25,7 +29,9 @@ export function makeReceipt(
   options: StormOptions,
   tally: Tally,
   rest: {
+    readonly services: number;
     readonly upgrades: number;
+    readonly replacements: Replacements;
     readonly held: number;
     readonly drainTimes: readonly number[];
     readonly duration: number;
@@ -39,6 +45,7 @@ export function makeReceipt(
   return {
     ...tally,
     ...counted,
+    replacements: options.replaceProxies ? counted.replacements : null,
     planned: options.upgrades,
     clients: options.clients,
     drains: sorted.length === 0
@@ -55,9 +62,10 @@ export function isClean({ refused, reset, truncated, wrong }: Receipt): boolean 
 
 /** The receipt as one line of JSON. */
 export function json(receipt: Receipt): string {
-  const { longestHold, drains, duration, wrong, failures: _, ...rest } = receipt;
+  const { longestHold, longestPause, drains, duration, wrong, failures: _, ...rest } = receipt;
   return JSON.stringify({
     ...rest,
+    longestPauseMs: receipt.replacements && rounded(longestPause),
     wrongAnswers: wrong,
     longestHoldMs: Math.round(longestHold),
     drainsMeasured: drains?.count ?? 0,
@@ -70,9 +78,10 @@ export function json(receipt: Receipt): string {
 
 /** The receipt for people. */
 export function describe(receipt: Receipt): string {
-  const { upgrades, planned, drains } = receipt;
+  const { upgrades, planned, services, drains, replacements } = receipt;
   const lines: [string, string][] = [
-    ["upgrades", `${upgrades} of ${planned}, of each of two services`],
+    ["upgrades", `${upgrades} of ${planned}, of each of ${services} services`],
+    ...replacements === null ? [] : describeReplacements(replacements, receipt.longestPause),
     ["clients", count(receipt.clients)],
     ["connections", `${count(receipt.connections)}, ${count(receipt.held)} of them held`],
     ["bytes", `${count(receipt.bytes)}, each of them checked`],
@@ -91,6 +100,18 @@ export function describe(receipt: Receipt): string {
   ];
   const widest = Math.max(...lines.map(([name]) => name.length));
   return lines.map(([name, text]) => `${name.padEnd(widest)}  ${text}\n`).join("");
+}
+
+function describeReplacements(
+  { takenOver, parked, killed, moved }: Replacements,
+  longestPause: number,
+): [string, string][] {
+  const ways = `${takenOver} taken over, ${parked} parked, ${killed} killed while drained`;
+  return [
+    ["proxies replaced", `${count(takenOver + parked + killed)}: ${ways}`],
+    ["connections moved", count(moved)],
+    ["longest pause", `${rounded(longestPause)} ms, of a connection that moved`],
+  ];
 }
 
 function count(number: number): string {

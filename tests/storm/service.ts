@@ -4,20 +4,38 @@ import { type Scene, succeeded } from "../support/scene.ts";
 import { freePort } from "./free_port.ts";
 import type { Load } from "./load.ts";
 import type { Kind } from "./load/messages.ts";
+import type { HeldSocket } from "./held_socket.ts";
 import type { Random } from "./random.ts";
+import { ReplacedProxy, type Replacements } from "./replaced_proxy.ts";
+
+function greeter(port: number, version: number): string[] {
+  return [...commandOf("server"), `127.0.0.1:${port}`, "--greeting", `v${version}`];
+}
 
 /** How the server of one version is started. */
 const COMMANDS: Record<Kind, (port: number, version: number) => string[]> = {
-  hello: (port, version) => [
-    ...commandOf("server"),
-    `127.0.0.1:${port}`,
-    ...["--greeting", `v${version}`],
-  ],
+  hello: greeter,
+  activated: greeter,
   bulk: (port, version) => [
     ...[Deno.execPath(), "run", "--quiet", "--no-prompt", "--allow-net=127.0.0.1"],
     ...[new URL("bulk_server.ts", import.meta.url).pathname, `${port}`, `v${version}`],
   ],
 };
+
+/** How often a proxy is taken over from while one version of its service runs. */
+const TAKEOVERS = [1, 3] as const;
+
+/** What a service is made of. */
+export interface ServiceParts {
+  readonly kind: Kind;
+  readonly scene: Scene;
+  readonly load: Load;
+  readonly random: Random;
+  /** Whether its proxy is replaced as well. */
+  readonly replaceProxy: boolean;
+  /** For its proxy, if that is not to listen by itself. */
+  readonly socket: HeldSocket | null;
+}
 
 /** A service behind its proxy, which is replaced by its next version again and again. */
 export class Service {
@@ -26,17 +44,19 @@ export class Service {
   #version = 1;
   #port = freePort();
   #server: Running | null = null;
-  #proxy: Running | null = null;
+  readonly #proxy: ReplacedProxy;
   /** How many clients waited when it was resumed, of all upgrades. */
   held = 0;
 
-  constructor(
-    private readonly kind: Kind,
-    private readonly scene: Scene,
-    private readonly load: Load,
-    private readonly random: Random,
-  ) {
+  constructor(private readonly parts: ServiceParts) {
+    const { scene, kind, random, socket } = parts;
     this.#directory = `${scene.directory}/${kind}`;
+    this.#proxy = new ReplacedProxy(scene, this.#directory, random.fork(), socket);
+  }
+
+  /** Which it is. */
+  get kind(): Kind {
+    return this.parts.kind;
   }
 
   /** How often it was replaced. */
@@ -47,20 +67,32 @@ export class Service {
   /** Starts the first version and the proxy in front of it. @returns the port of the proxy */
   async start(): Promise<number> {
     this.#server = await this.#startServer(this.#port, 1);
-    this.#proxy = this.scene.start("proxy", [
-      ...["--log-format", "text", "--runtime-dir", this.#directory],
-      ...["127.0.0.1:0", `127.0.0.1:${this.#port}`],
-    ]);
-    const [, port] = await this.#proxy.heard(/Listening on 127\.0\.0\.1:(\d+), .*, open/);
-    return Number(port);
+    return await this.#proxy.start(this.#upstream);
+  }
+
+  /** How often its proxy was replaced. */
+  get replacements(): Replacements {
+    return this.#proxy.replacements;
   }
 
   /** Replaces the server by its next version: on another port, or in one of two cases the same. */
   async upgrade(): Promise<void> {
-    const { load, kind } = this;
+    const { load, kind, random, replaceProxy } = this.parts;
     const version = this.#version + 1;
     await load.served(kind, this.#version);
-    const port = this.random.oneIn(2) ? freePort() : this.#port;
+    const port = random.oneIn(2) ? freePort() : this.#port;
+    if (replaceProxy) {
+      await this.#moveConnections();
+      await this.#upgradeBoth(port, version);
+    } else {
+      await this.#upgradeServer(port, version);
+    }
+    this.#version = version;
+  }
+
+  /** The proxy goes on. */
+  async #upgradeServer(port: number, version: number): Promise<void> {
+    const { load, kind } = this.parts;
     const [next] = await Promise.all([
       port === this.#port ? null : this.#startServer(port, version),
       this.#drain(version),
@@ -76,14 +108,43 @@ export class Service {
       [this.#server] = await Promise.all([this.#startServer(port, version), this.#resume()]);
     }
     this.#port = port;
-    this.#version = version;
   }
 
-  /** What the proxy has warned of: nothing is lost by that, but somebody may have waited for it. */
+  /** The process of the proxy ends while it is drained, and another one knows where to go. */
+  async #upgradeBoth(port: number, version: number): Promise<void> {
+    const { load, kind } = this.parts;
+    await this.#drain(version);
+    await this.#proxy.leave();
+    await stopped(`The ${kind} server`, this.#server);
+    await load.opening(kind, version);
+    this.#port = port;
+    [this.#server] = await Promise.all([
+      this.#startServer(port, version),
+      this.#proxy.start(this.#upstream),
+    ]);
+    await this.#resume();
+  }
+
+  /** Process after process of the proxy takes over, with all connections as they are. */
+  async #moveConnections(): Promise<void> {
+    const { load, kind, random } = this.parts;
+    for (let left = random.between(...TAKEOVERS); left > 0; left--) {
+      await load.moving(kind, true);
+      await this.#proxy.takeOver(this.#upstream);
+      await load.moving(kind, false);
+    }
+  }
+
+  /**
+   * What the proxy has warned of: nothing is lost by that, but somebody may have waited for it. That
+   * it starts drained is what is wanted here.
+   */
   get warnings(): string[] {
     const times = new Map<string, number>();
     for (
-      const [, text = ""] of this.#proxy?.stderr.matchAll(/ \[(?:warning|error)\] (.*)/g) ?? []
+      const [, text = ""] of this.#proxy.said.matchAll(
+        / \[(?:warning|error)\] (?!.*: Still drained by)(.*)/g,
+      )
     ) {
       times.set(text, (times.get(text) ?? 0) + 1);
     }
@@ -95,7 +156,7 @@ export class Service {
 
   /** Stops the proxy and the server, which must both end as they should. */
   async stop(): Promise<void> {
-    await stopped(`The proxy of ${this.kind}`, this.#proxy);
+    await this.#proxy.stop();
     await stopped(`The ${this.kind} server`, this.#server);
   }
 
@@ -116,8 +177,12 @@ export class Service {
     });
   }
 
+  get #upstream(): string {
+    return `127.0.0.1:${this.#port}`;
+  }
+
   async #drain(next: number): Promise<void> {
-    const { load, kind } = this;
+    const { load, kind } = this.parts;
     const drain = this.#proxyctl("drain", "--timeout", "30s", "--reason", `upgrade to v${next}`);
     // From the moment it is said that the proxy holds, nobody who comes may see the old version.
     const waits = drain.heard(/^Draining for .* [1-9]\d* active/m).then(
@@ -142,11 +207,11 @@ export class Service {
   }
 
   #proxyctl(...args: string[]): Running {
-    return this.scene.start("proxyctl", ["--runtime-dir", this.#directory, ...args]);
+    return this.parts.scene.start("proxyctl", ["--runtime-dir", this.#directory, ...args]);
   }
 
   async #startServer(port: number, version: number): Promise<Running> {
-    const server = this.scene.run(COMMANDS[this.kind](port, version));
+    const server = this.parts.scene.run(COMMANDS[this.kind](port, version));
     await server.heard(/Listening on port \d+/);
     return server;
   }

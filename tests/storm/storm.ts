@@ -17,7 +17,7 @@ await run(NAME, async () => {
   const options = parseOptions(Deno.args);
   const interrupted = interruption();
   await using scene = await Scene.open();
-  using storm = new Storm(scene, options);
+  using storm = await Storm.prepare(scene, options);
   let exitCode = 0;
   try {
     await Promise.race([storm.run(), interrupted]);

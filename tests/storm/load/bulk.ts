@@ -8,15 +8,29 @@ import type { Visit } from "./visit.ts";
 const BLOCK = randomBytes(1024 * 1024);
 /** How many bytes are sent at once. */
 const BURST = 128 * 1024;
-/** How many bursts a stream has. */
+/** How many bursts a stream has; and one that is to last for seconds. */
 const BURSTS = [4, 24] as const;
+const MANY_BURSTS = [60, 160] as const;
 
 /**
  * Sends a stream to be echoed, and checks it in both directions: what the server says it has
  * received, and what comes back.
  */
-export async function visitInBulk({ call, seen }: Visit, random: Random): Promise<void> {
-  const bursts = random.between(...BURSTS);
+export function visitInBulk(visit: Visit, random: Random): Promise<void> {
+  return stream(visit, random, BURSTS);
+}
+
+/** As {@linkcode visitInBulk}, for seconds. */
+export function visitInBulkForLong(visit: Visit, random: Random): Promise<void> {
+  return stream(visit, random, MANY_BURSTS);
+}
+
+async function stream(
+  { call, seen }: Visit,
+  random: Random,
+  counts: readonly [number, number],
+): Promise<void> {
+  const bursts = random.between(...counts);
   // Not whole bursts, so that the ends of pieces are anywhere.
   const count = bursts * BURST - random.between(0, BURST - 1);
   await call.send(`bulk ${count}\n`);

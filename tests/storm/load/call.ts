@@ -2,6 +2,7 @@ import { Buffer } from "node:buffer";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { Broken } from "./broken.ts";
+import type { Moves } from "./moves.ts";
 import type { Tally } from "./tally.ts";
 
 /** How long a connection may be silent, in milliseconds: no hold of a storm takes so long. */
@@ -14,14 +15,21 @@ export class Call {
   readonly #pieces: AsyncIterator<Buffer>;
   readonly #began = performance.now();
   readonly #closed: Promise<unknown>;
+  readonly #moves: Moves;
   #received: Buffer = Buffer.alloc(0);
   #connected = false;
   #answered = false;
+  /** When something was sent for the first time after the last answer; `null` if nothing was. */
+  #asked: number | null = null;
   #silent = false;
 
-  /** @param port of the proxy */
-  constructor(port: number, tally: Tally) {
+  /**
+   * @param port of the proxy
+   * @param moves of the connections through it
+   */
+  constructor(port: number, tally: Tally, moves: Moves) {
     this.#tally = tally;
+    this.#moves = moves;
     this.#tally.connections++;
     this.#socket = connect({ host: "127.0.0.1", port, allowHalfOpen: true, noDelay: true });
     this.#pieces = this.#socket.iterator({ destroyOnReturn: false })[Symbol.asyncIterator]();
@@ -40,6 +48,7 @@ export class Call {
     // Without this, a stream would go on being sent to nobody.
     if (this.#socket.destroyed) throw this.#broken("closed");
     this.#tally.bytes += data.length;
+    this.#asked ??= performance.now();
     if (!this.#socket.write(data)) {
       await Promise.race([once(this.#socket, "drain").catch(() => {}), this.#closed]);
     }
@@ -90,10 +99,17 @@ export class Call {
     }
     this.#received = this.#received.length === 0 ? value : Buffer.concat([this.#received, value]);
     this.#tally.bytes += value.length;
-    if (this.#answered) return;
-    this.#answered = true;
-    const held = performance.now() - this.#began;
-    this.#tally.longestHold = Math.max(this.#tally.longestHold, held);
+    const now = performance.now();
+    const asked = this.#asked ?? now;
+    this.#asked = null;
+    if (this.#answered) {
+      // One that waits to be served is held, whoever moves meanwhile.
+      if (!this.#moves.since(asked)) return;
+      this.#tally.longestPause = Math.max(this.#tally.longestPause, now - asked);
+    } else {
+      this.#answered = true;
+      this.#tally.longestHold = Math.max(this.#tally.longestHold, now - this.#began);
+    }
   }
 
   async #next(): Promise<IteratorResult<Buffer, undefined>> {

@@ -6,14 +6,19 @@
 
 import type { Tally } from "./tally.ts";
 
-/** Which of the two services. */
-export type Kind = "hello" | "bulk";
+/**
+ * Which of the services. The activated one says hello as well; the listening socket of its proxy is
+ * held by somebody else, and it is there only if proxies are replaced.
+ */
+export type Kind = "hello" | "bulk" | "activated";
 
 /** What the load client needs to know. */
 export interface Beginning {
-  /** Those of the proxies. */
-  readonly ports: Record<Kind, number>;
+  /** Those of the proxies that there are. */
+  readonly ports: Partial<Record<Kind, number>>;
   readonly clients: number;
+  /** Whether bulk streams last for seconds. */
+  readonly longStreams: boolean;
   readonly seed: number;
 }
 
@@ -23,6 +28,7 @@ export interface Methods {
   served(kind: Kind, version: number): Promise<void>;
   holding(kind: Kind, next: number): void;
   opening(kind: Kind, version: number): void;
+  moving(kind: Kind, isMoving: boolean): void;
   tally(): Tally;
   lastCloses(): Record<Kind, ReadonlyMap<number, number>>;
   now(): number;

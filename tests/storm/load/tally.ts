@@ -8,6 +8,8 @@ export interface Tally extends Record<Fault, number> {
   bytes: number;
   /** The longest that a client waited for its first answer, in milliseconds. */
   longestHold: number;
+  /** The longest that a connection waited for an answer while it moved, in milliseconds. */
+  longestPause: number;
   /** The first few kinds of what went wrong, in words. */
   failures: string[];
 }
@@ -21,6 +23,7 @@ export function emptyTally(): Tally {
     connections: 0,
     bytes: 0,
     longestHold: 0,
+    longestPause: 0,
     refused: 0,
     reset: 0,
     truncated: 0,

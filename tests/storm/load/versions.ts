@@ -1,7 +1,11 @@
 import { Broken } from "./broken.ts";
+import type { Moves } from "./moves.ts";
 
 /** Which versions of a service may be seen, by whom, and which were. */
 export class Versions {
+  /** @param moves of the connections to it */
+  constructor(readonly moves: Moves) {}
+
   /** What those may see at the least who connect now. */
   #lowest = 1;
   /** What anybody may see at the most. */

@@ -19,7 +19,7 @@ export async function visit(
   random: Random,
 ): Promise<void> {
   const seen = versions.connect();
-  const call = new Call(port, tally);
+  const call = new Call(port, tally, versions.moves);
   try {
     await act({ call, seen }, random);
   } catch (error) {

@@ -1,0 +1,35 @@
+import { formatAddress } from "../../lib/address.ts";
+import { checked } from "../../lib/linux/errno.ts";
+import { libc } from "../../lib/linux/libc.ts";
+import { F_SETFD, listen, localAddress } from "../../lib/linux/socket.ts";
+
+/** How many clients may queue at it. */
+const BACKLOG = 4096;
+
+/**
+ * A listening socket that is held here, and passed on to one process after another, as a service
+ * manager does.
+ */
+export class HeldSocket implements Disposable {
+  readonly #descriptor = listen({ host: "127.0.0.1", port: 0 }, false, BACKLOG);
+
+  constructor() {
+    // For programs that are started.
+    checked("fcntl", libc.fcntl(this.#descriptor, F_SETFD, 0));
+  }
+
+  /** Where it listens, `HOST:PORT`. */
+  get address(): string {
+    return formatAddress(localAddress(this.#descriptor));
+  }
+
+  /** The command that passes it on to a program. */
+  passedTo(command: readonly string[]): string[] {
+    const script = `LISTEN_PID=$$ LISTEN_FDS=1 exec "$@" 3<&${this.#descriptor}`;
+    return ["bash", "-c", script, "bash", ...command];
+  }
+
+  [Symbol.dispose](): void {
+    libc.close(this.#descriptor);
+  }
+}
