@@ -1,6 +1,6 @@
 import { constants } from "node:os";
 import process from "node:process";
-import type { DrainOutcome, DrainProgress } from "../control/api.ts";
+import type { DrainOutcome, DrainProgress, ResumeResult, Status } from "../control/api.ts";
 import { Failure } from "../command_line.ts";
 import type { ControlClient } from "../control/client.ts";
 import { EXIT } from "../control/exit_codes.ts";
@@ -37,11 +37,11 @@ export async function withDrain(
     await resume(proxy, owner);
     throw error;
   });
-  const early = over.now;
+  const { now: early, parked } = over;
   // Also if it is over: a proxy that was restarted meanwhile is drained again, with nobody who
   // would end that. The owner is nobody else's.
-  await resume(proxy, owner);
-  if (early === null) return code;
+  const resumed = await resume(proxy, owner);
+  if (early === null || parked && resumed) return code;
   tell(`proxyctl: The drain ended while the command was still running: ${early}`);
   return code === 0 ? EXIT.ended : code;
 }
@@ -68,19 +68,35 @@ async function untilDrained(
   }
 }
 
-/** Learns in the background why the drain is over; `now` is `null` as long as it is not. */
+/** That a drain is over, and why. */
+interface Over {
+  /** Why; `null` as long as it is not. */
+  now: string | null;
+  /** Whether the proxy has only ended, and a keeper keeps those who wait for the next one. */
+  parked: boolean;
+}
+
+/** Learns in the background that the drain is over. */
 function overBefore(
   proxy: ControlClient,
   lines: AsyncGenerator<DrainProgress | DrainOutcome, void>,
-): { readonly now: string | null } {
-  const over: { now: string | null } = { now: null };
+): Readonly<Over> {
+  const over: Over = { now: null, parked: false };
   (async () => {
     for await (const line of lines) {
       if ("outcome" in line) return line.message;
     }
     throw stopped(proxy);
-  })().then((message) => over.now = message, (error: Error) => over.now = error.message);
+  })().catch(messageOf).then(async (message) => {
+    over.now = message;
+    over.parked = await isParked(proxy);
+  });
   return over;
+}
+
+async function isParked(proxy: ControlClient): Promise<boolean> {
+  const status = await proxy.json<Status>("GET", "/v1/status").catch(() => null);
+  return status?.state === "parked";
 }
 
 async function runCommand([file = "", ...args]: readonly string[]): Promise<number> {
@@ -108,11 +124,13 @@ async function runCommand([file = "", ...args]: readonly string[]): Promise<numb
   return signal === null ? code : 128 + (constants.signals[signal as NodeJS.Signals] ?? 0);
 }
 
-async function resume(proxy: ControlClient, owner: string): Promise<void> {
+/** @returns whether that has ended the drain */
+async function resume(proxy: ControlClient, owner: string): Promise<boolean> {
   try {
-    await proxy.json("POST", "/v1/resume", { owner });
+    return (await proxy.json<ResumeResult>("POST", "/v1/resume", { owner })).changed;
   } catch (error) {
     // Ending the connection ends the drain just as well.
     tell(`proxyctl: Failed to resume: ${messageOf(error)}`);
+    return false;
   }
 }

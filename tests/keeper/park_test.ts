@@ -278,3 +278,23 @@ testWith(no, "a proxy that may not take over from a keeper says who has the clie
   }
   assert.ok(isKeeper(keeper, stage.directory));
 });
+
+testWith(
+  no,
+  "with-drain may have the proxy parked and restarted, and resumes the next one",
+  async () => {
+    await using stage = await Stage.set();
+    await using running = stage.proxy.startCtl(["with-drain", "--", "sh", "-c", "read -r line"]);
+    await stage.proxy.logged("drained");
+    await stage.park();
+    using client = await stage.client();
+    await stage.stop();
+    const next = await stage.next();
+    assert.equal((await next.status()).state, "drained");
+    await running.write("\n");
+    const { code, stderr } = await running.finished();
+    assert.deepEqual([code, stderr], [0, ""]);
+    assert.equal((await next.status()).state, "open");
+    assert.equal(await client.read(2), "hi");
+  },
+);

@@ -46,6 +46,11 @@ export class AnotherUser implements AsyncDisposable {
     return join(this.temporary.path, "home");
   }
 
+  /** `$DENO_DIR` for this user. */
+  get cache(): string {
+    return join(this.temporary.path, "deno");
+  }
+
   /** Starts a program as this user. @param group of which it is a member besides */
   start(
     name: keyof typeof PROGRAMS,
@@ -62,7 +67,7 @@ export class AnotherUser implements AsyncDisposable {
   ): Promise<Running> {
     const groups = options.group === undefined ? "--clear-groups" : `--groups=${options.group}`;
     const setpriv = ["setpriv", `--reuid=${NOBODY}`, `--regid=${NOBODY}`, groups];
-    const env = { DENO_DIR: join(this.temporary.path, "deno"), ...options.env };
+    const env = { DENO_DIR: this.cache, ...options.env };
     return new Running([...setpriv, await this.#readable(file), ...args], {
       ...options,
       env,
