@@ -52,9 +52,11 @@ export class AppearingSocket {
   async #removeRemains(): Promise<void> {
     const directory = dirname(this.#path);
     const prefix = `${basename(this.#path)}.`;
-    for await (const { name } of Deno.readDir(directory)) {
-      const isRemains = name.startsWith(prefix) && name !== basename(this.temporary);
-      if (isRemains) await Deno.remove(join(directory, name)).catch(() => {});
-    }
+    try {
+      for await (const { name } of Deno.readDir(directory)) {
+        const isRemains = name.startsWith(prefix) && name !== basename(this.temporary);
+        if (isRemains) await Deno.remove(join(directory, name));
+      }
+    } catch { /* they are in nobody's way */ }
   }
 }

@@ -538,7 +538,7 @@ export class Drain {
       version: 1,
       commandUpstream: this.#commandUpstream,
       upstream: upstream === this.#commandUpstream ? null : upstream,
-      drain: current && packDrain(current, this.#clock),
+      drain: current && packDrain(current, this.#clock, this.#takeBack !== null),
       waiters: packWaiters(current?.waiters ?? [], this.#away.all),
     };
   }

@@ -91,8 +91,14 @@ export class OwnedDirectory implements Disposable {
     const made: string[] = [];
     try {
       await makeDirectory(path, made);
-      await secure(path, group);
-      return new OwnedDirectory(path, await lock(path), made);
+      await secure(path);
+      const owned = new OwnedDirectory(path, await lock(path), made);
+      // Not before: it may be another proxy's, with other options.
+      await letIn(path, group).catch(async (error) => {
+        await owned.abandon();
+        throw error;
+      });
+      return owned;
     } catch (error) {
       await removeDirectories(made);
       if (error instanceof Failure) throw error;
@@ -105,9 +111,16 @@ export class OwnedDirectory implements Disposable {
    * Has a directory that another process gave up for this one.
    *
    * @param descriptor of its lock
+   * @param group the numeric id of the group that may control the proxy, if there is one
    */
-  static async inherit(path: string, descriptor: number): Promise<OwnedDirectory> {
+  static async inherit(
+    path: string,
+    descriptor: number,
+    group: number | null,
+  ): Promise<OwnedDirectory> {
     await signLock(path, "proxy");
+    // That it can be given to this group was seen with the control socket.
+    await letIn(path, group).catch(() => {});
     return new OwnedDirectory(
       path,
       { descriptor, release: () => closeDescriptor(descriptor) },
@@ -161,8 +174,8 @@ async function removeDirectories(paths: readonly string[]): Promise<void> {
   for (const path of paths) await Deno.remove(path).catch(() => {});
 }
 
-/** Shuts everybody else out of a directory, if it is one that can be had for this. */
-async function secure(path: string, group: number | null): Promise<void> {
+/** Shuts strangers out of a directory, if it is one that can be had for this. */
+async function secure(path: string): Promise<void> {
   const info = await Deno.lstat(path);
   if (info.isSymlink) throw new Failure(`The runtime directory ${path} is a symbolic link`);
   if (!info.isDirectory) throw new Failure(`The runtime directory ${path} is not a directory`);
@@ -181,6 +194,11 @@ async function secure(path: string, group: number | null): Promise<void> {
         "file of a proxy: choose a directory for the proxy alone with --runtime-dir",
     );
   }
+  if (shutsOut) await Deno.chmod(path, (info.mode ?? 0) & 0o750 | 0o700);
+}
+
+/** Lets the group in, or nobody else. */
+async function letIn(path: string, group: number | null): Promise<void> {
   if (group !== null) await Deno.chown(path, null, group);
   await Deno.chmod(path, group === null ? 0o700 : 0o750);
 }

@@ -13,37 +13,62 @@ const SUCCESSOR_TIMEOUT = 5000;
 /** How often it is looked for, in milliseconds. */
 const PAUSE = 10;
 
-/** A server on the control socket. */
-export interface ControlSocket {
-  /** Lets it be found. Only for the owner of the directory. */
-  appear(): Promise<void>;
-  /** Stops, and removes the socket if it is still the one that was bound. */
-  close(): Promise<void>;
-  /**
-   * Stops once a successor serves under the same name, so that somebody always answers; or after a
-   * while, if none does.
-   */
-  giveWay(): Promise<void>;
+/** How soon a server is started again that has ended for want of descriptors, in milliseconds. */
+const AGAIN_AFTER = 500;
+
+type Handler = (request: Request) => Promise<Response>;
+
+/** A server and the name of its socket. */
+interface Serving {
+  readonly name: AppearingSocket;
+  readonly server: Deno.HttpServer;
 }
 
-/**
- * Serves HTTP on a control socket, which is not found under its name before it
- * {@linkcode ControlSocket.appear appears}.
- *
- * @param directory the runtime directory: nobody else may be able to make files in it
- * @param group the numeric id of the group that may use it, if there is one
- * @throws {Failure} when it cannot be made
- */
-export async function serveControl(
-  directory: string,
-  group: number | null,
-  handler: (request: Request) => Promise<Response>,
-): Promise<ControlSocket> {
-  const name = new AppearingSocket(pathsIn(directory).control);
-  const server = await makeServer(name.temporary, group, handler).catch((error) => {
-    throw new Failure(`Failed to make the control socket in ${directory}: ${messageOf(error)}`);
-  });
-  const close = async () => {
+/** A server on the control socket. */
+export class ControlSocket {
+  readonly #serve: () => Promise<Serving>;
+  #serving: Serving;
+  #isOver = false;
+
+  private constructor(serve: () => Promise<Serving>, serving: Serving) {
+    this.#serve = serve;
+    this.#serving = serving;
+    this.#watch();
+  }
+
+  /**
+   * Serves HTTP on a control socket, which is not found under its name before it
+   * {@linkcode appear appears}.
+   *
+   * @param directory the runtime directory: nobody else may be able to make files in it
+   * @param group the numeric id of the group that may use it, if there is one
+   * @throws {Failure} when it cannot be made
+   */
+  static async serve(
+    directory: string,
+    group: number | null,
+    handler: Handler,
+  ): Promise<ControlSocket> {
+    const serve = async () => {
+      const name = new AppearingSocket(pathsIn(directory).control);
+      return { name, server: await makeServer(name.temporary, group, handler) };
+    };
+    try {
+      return new ControlSocket(serve, await serve());
+    } catch (error) {
+      throw new Failure(`Failed to make the control socket in ${directory}: ${messageOf(error)}`);
+    }
+  }
+
+  /** Lets it be found. Only for the owner of the directory. */
+  appear(): Promise<void> {
+    return this.#serving.name.appear();
+  }
+
+  /** Stops, and removes the socket if it is still the one that was bound. */
+  async close(): Promise<void> {
+    this.#isOver = true;
+    const { name, server } = this.#serving;
     // Who connected just before a successor got the name is still to be accepted.
     if (!await name.disappear()) await delay(PAUSE);
     // Clients that stay connected and say nothing must not hold up the end.
@@ -51,22 +76,42 @@ export async function serveControl(
     const limit = new Promise<void>((resolve) => timer = setTimeout(resolve, CLOSE_TIMEOUT));
     await Promise.race([server.shutdown(), limit]);
     clearTimeout(timer);
-  };
-  return {
-    appear: () => name.appear(),
-    close,
-    async giveWay() {
-      const deadline = performance.now() + SUCCESSOR_TIMEOUT;
-      while (await name.isThere() && performance.now() < deadline) await delay(PAUSE);
-      await close();
-    },
-  };
+  }
+
+  /**
+   * Stops once a successor serves under the same name, so that somebody always answers; or after a
+   * while, if none does.
+   */
+  async giveWay(): Promise<void> {
+    const deadline = performance.now() + SUCCESSOR_TIMEOUT;
+    while (await this.#serving.name.isThere() && performance.now() < deadline) await delay(PAUSE);
+    await this.close();
+  }
+
+  /** A server ends when it cannot accept, as long as there are no descriptors. */
+  #watch(): void {
+    this.#serving.server.finished.catch(() => this.#startAgain());
+  }
+
+  async #startAgain(): Promise<void> {
+    while (!this.#isOver) {
+      await delay(AGAIN_AFTER);
+      const serving = await this.#serve().catch(() => null);
+      if (serving === null) continue;
+      const before = this.#serving.name;
+      this.#serving = serving;
+      this.#watch();
+      if (this.#isOver) await serving.server.shutdown();
+      else if (await before.isThere()) await serving.name.appear();
+      return;
+    }
+  }
 }
 
 async function makeServer(
   path: string,
   group: number | null,
-  handler: (request: Request) => Promise<Response>,
+  handler: Handler,
 ): Promise<Deno.HttpServer> {
   // The server unlinks the path it was bound to when it closes: by then that is nobody's.
   const server = Deno.serve({ path, onListen() {} }, handler);

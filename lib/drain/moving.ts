@@ -14,8 +14,12 @@ import { Waiter } from "./waiter.ts";
 type MovingDrain = NonNullable<DrainSnapshot["drain"]>;
 type MovingWaiter = DrainSnapshot["waiters"][number];
 
-/** A drain as it is now, for the process that goes on with it. */
-export function packDrain(current: Current, clock: Clock): MovingDrain {
+/**
+ * A drain as it is now, for the process that goes on with it.
+ *
+ * @param isParked whether its lease could not be renewed, and begins anew
+ */
+export function packDrain(current: Current, clock: Clock, isParked: boolean): MovingDrain {
   const now = clock.now();
   const left = (time: number | null) => time === null ? null : time - now;
   return {
@@ -26,7 +30,7 @@ export function packDrain(current: Current, clock: Clock): MovingDrain {
     elapsed: now - current.started,
     deadlineIn: left(current.deadline),
     lease: current.lease,
-    leaseEndsIn: left(current.leaseEnds),
+    leaseEndsIn: isParked ? current.lease : left(current.leaseEnds),
     exclusive: current.exclusive,
     detached: current.detached,
     closeIdle: current.closeIdle,

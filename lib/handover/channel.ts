@@ -1,5 +1,6 @@
 import { SystemError } from "../linux/errno.ts";
 import { libc } from "../linux/libc.ts";
+import { whichBecomesReadable } from "../linux/poll.ts";
 import { dies, killProcess, openProcess } from "../linux/process.ts";
 import {
   isReset,
@@ -114,6 +115,11 @@ export class Channel implements Disposable {
   /** Waits until the other process is dead. @returns whether it is */
   outlives(): boolean {
     return dies(this.#process, DYING);
+  }
+
+  /** As {@linkcode outlives}, in the background. @param timeout in milliseconds */
+  async outlivesWithin(timeout: number): Promise<boolean> {
+    return (await whichBecomesReadable([this.#process], timeout)).length > 0;
   }
 
   /** Kills the other process. @returns whether it is dead; not so if it may not be killed */

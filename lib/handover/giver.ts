@@ -5,6 +5,7 @@
  * @module
  */
 
+import { becomesReadable } from "../linux/poll.ts";
 import { messageOf } from "../message_of.ts";
 import type { MovedRelay } from "../relay/epoll/moved.ts";
 import { VERSION } from "../version.ts";
@@ -133,6 +134,8 @@ function awaitAcknowledgement(channel: Channel): string | null {
     const reply = channel.receive();
     if (typeof reply === "object") return null;
     if (reply === "gone") return "the other process died before it could go on";
+    // Not for one who has just woken up.
+    if (becomesReadable(channel.descriptor, 0)) return awaitAcknowledgement(channel);
     // One that may not be killed may still go on; then all of it belongs to that one.
     if (!channel.kill()) return null;
     return typeof channel.receive() === "object" ? null : lost(channel, reply);

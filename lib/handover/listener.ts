@@ -4,8 +4,10 @@
  * @module
  */
 
+import { setTimeout as delay } from "node:timers/promises";
 import { AppearingSocket } from "../appearing_socket.ts";
 import { Failure } from "../command_line.ts";
+import { describeDuration } from "../duration.ts";
 import { libc } from "../linux/libc.ts";
 import { makeEventCounter, raise } from "../linux/event_counter.ts";
 import { whichBecomesReadable } from "../linux/poll.ts";
@@ -15,7 +17,12 @@ import { pathsIn } from "../runtime_directory.ts";
 import { Channel, PATIENCE } from "./channel.ts";
 import { give, type Given, type Giver, offer } from "./giver.ts";
 import { rehearse } from "./rehearsal.ts";
-import { type Kind, parseReceiverMessage, PROTOCOL, type ReceiverMessage } from "./messages.ts";
+import {
+  type Kind,
+  parseReceiverMessage,
+  type ReceiverMessage,
+  refuseOtherProtocol,
+} from "./messages.ts";
 
 /** Who has asked for everything. */
 export interface Asker extends Pick<Hello, "kind" | "until"> {
@@ -26,11 +33,17 @@ export interface Asker extends Pick<Hello, "kind" | "until"> {
 type Hello = Extract<ReceiverMessage, { type: "hello" }>;
 type Told = (given: Given, asker: Asker) => void;
 
+/** How long nobody is accepted for want of descriptors or memory, in milliseconds. */
+const PAUSE = 100;
+
 /** How many may be heard at the same time. */
 const MOST_ATTEMPTS = 8;
 
 /** The handover socket before anybody finds it: with it, nothing that may fail is left to be done. */
 export class HandoverSocket {
+  /** Raised by who is to stop waiting at it. */
+  readonly stop = makeEventCounter();
+
   private constructor(readonly name: AppearingSocket, readonly descriptor: number) {}
 
   /**
@@ -51,14 +64,20 @@ export class HandoverSocket {
   /** Gives it up. */
   async close(): Promise<void> {
     await this.name.disappear();
+    this.release();
+  }
+
+  /** Gives up what is behind the name, which may be somebody else's by now. */
+  release(): void {
     libc.close(this.descriptor);
+    libc.close(this.stop);
   }
 }
 
 /** Waits for a successor. */
 export class HandoverListener {
   readonly #socket: HandoverSocket;
-  readonly #stop = makeEventCounter();
+  readonly #stop: number;
   readonly #stopped: Promise<void>;
   readonly #gone = Promise.withResolvers<void>();
   #isGone = false;
@@ -68,6 +87,7 @@ export class HandoverListener {
 
   private constructor(socket: HandoverSocket, giver: Giver, told: Told) {
     this.#socket = socket;
+    this.#stop = socket.stop;
     this.#stopped = this.#serve(giver, told);
   }
 
@@ -113,9 +133,8 @@ export class HandoverListener {
   async #close(): Promise<void> {
     await this.stop();
     // A successor puts its own in this place, perhaps just now.
-    if (this.#isGone) libc.close(this.#socket.descriptor);
+    if (this.#isGone) this.#socket.release();
     else await this.#socket.close();
-    libc.close(this.#stop);
   }
 
   async #serve(giver: Giver, told: Told): Promise<void> {
@@ -134,15 +153,8 @@ export class HandoverListener {
   }
 
   async #attempt(giver: Giver, told: Told): Promise<void> {
-    const socket = acceptAt(this.#socket.descriptor);
-    let channel: Channel;
-    try {
-      channel = new Channel(socket);
-    } catch {
-      // It was gone before it could be looked at.
-      libc.close(socket);
-      return;
-    }
+    const channel = await this.#accept();
+    if (channel === null) return;
     using open = new DisposableStack();
     open.use(channel);
     try {
@@ -155,6 +167,23 @@ export class HandoverListener {
       if (given.gone && kind === "proxy") this.#end();
     } catch (error) {
       channel.send({ type: "refusal", reason: messageOf(error) });
+    }
+  }
+
+  async #accept(): Promise<Channel | null> {
+    let socket: number;
+    try {
+      socket = acceptAt(this.#socket.descriptor);
+    } catch {
+      await delay(PAUSE);
+      return null;
+    }
+    try {
+      return new Channel(socket);
+    } catch {
+      // It was gone before it could be looked at.
+      libc.close(socket);
+      return null;
     }
   }
 
@@ -180,11 +209,6 @@ export class HandoverListener {
     }
     const hello = await this.#hear(channel);
     if (hello?.type !== "hello") return null;
-    if (hello.protocol !== PROTOCOL) {
-      const reason = `version ${hello.version} hands over in another way than this one`;
-      channel.send({ type: "refusal", reason });
-      return null;
-    }
     rehearse();
     offer(channel, giver);
     return (await this.#hear(channel))?.type === "go" ? hello : null;
@@ -194,9 +218,15 @@ export class HandoverListener {
   async #hear(channel: Channel) {
     const both = [channel.descriptor, this.#stop];
     const readable = await whichBecomesReadable(both, PATIENCE);
-    if (!readable.includes(channel.descriptor)) return null;
+    if (!readable.includes(channel.descriptor)) {
+      // Whoever is sent away without a word asks again, and finds the next one or nobody.
+      if (readable.includes(this.#stop)) return null;
+      throw new Error(`nothing was heard for ${describeDuration(PATIENCE)}`);
+    }
     // Of one piece: that it has come is known, and nothing else is waited for.
     const received = channel.receive(1);
-    return typeof received === "string" ? null : parseReceiverMessage(received.json);
+    if (typeof received === "string") return null;
+    refuseOtherProtocol(received.json);
+    return parseReceiverMessage(received.json);
   }
 }

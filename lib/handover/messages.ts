@@ -143,6 +143,20 @@ export function parseReceiverMessage(json: unknown): ReceiverMessage {
 }
 
 /**
+ * Looks whether this is of another version of all this, of which nothing else is known.
+ *
+ * @throws {Error} when it is
+ */
+export function refuseOtherProtocol(json: unknown): void {
+  const hello = v.safeParse(v.object({ protocol: v.number(), version: v.string() }), json);
+  if (!hello.success || hello.output.protocol === PROTOCOL) return;
+  throw new Error(
+    `version ${hello.output.version} takes over in another way than this one gives: ` +
+      "stop this one before the other is started",
+  );
+}
+
+/**
  * Checks what the giver sent.
  *
  * @throws {Error} saying what is wrong with it

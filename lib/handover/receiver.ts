@@ -123,11 +123,12 @@ export function giveUp(channel: Channel, descriptors: Iterable<number>, error: u
 function next(channel: Channel, all: number[]): Next {
   const received = channel.receive();
   if (typeof received === "string") {
-    // Nobody serves while it is frozen.
-    const isDead = received === "gone" ? channel.outlives() : channel.kill();
-    if (!isDead) throw lost(channel, received);
-    const what = received === "gone" ? "died" : "did not answer, was killed,";
-    throw new GiverDied(`Process ${channel.pid} ${what} in the middle of a handover`);
+    // One that is silent goes on with all it has once it sees that nobody wants it.
+    if (received === "silent") throw lost(channel, received);
+    // It is ending, or has given everything to somebody else.
+    if (all.length === 0) throw new NobodyThere(lost(channel, received).message);
+    if (!channel.outlives()) throw lost(channel, received);
+    throw new GiverDied(`Process ${channel.pid} died in the middle of a handover`);
   }
   const { json, descriptors } = received;
   all.push(...descriptors);
@@ -139,7 +140,7 @@ function next(channel: Channel, all: number[]): Next {
 }
 
 function lost(channel: Channel, how: "gone" | "silent"): Failure {
-  const what = how === "gone" ? "went away" : "does not answer";
+  const what = how === "gone" ? "went away" : "does not answer; kill it if it hangs for good";
   return new Failure(`Failed to take over: process ${channel.pid} ${what}`);
 }
 

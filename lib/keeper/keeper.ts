@@ -11,8 +11,8 @@
 
 import { formatAddress } from "../address.ts";
 import { Failure } from "../command_line.ts";
-import { type ControlSocket, serveControl } from "../control/socket.ts";
-import { Channel } from "../handover/channel.ts";
+import { ControlSocket } from "../control/socket.ts";
+import { Channel, PATIENCE } from "../handover/channel.ts";
 import type { Estate, Given } from "../handover/giver.ts";
 import { HandoverListener, HandoverSocket } from "../handover/listener.ts";
 import type { Kind } from "../handover/messages.ts";
@@ -82,7 +82,7 @@ export class Keeper {
    * @throws {Failure} when it cannot be had; then the proxy is drained as before
    */
   static async take(parts: KeeperParts): Promise<Keeper> {
-    const channel = new Channel(connectToPath(pathsIn(parts.directory).handover));
+    const channel = new Channel(connectToPath(pathsIn(parts.directory).handover, PATIENCE));
     if (channel.uid !== Deno.uid()) {
       throw new Failure(
         `Failed to park: the proxy runs as user ${channel.uid}, but ${parts.directory} belongs to ` +
@@ -222,7 +222,7 @@ async function makeSockets(
   undo: AsyncDisposableStack,
 ): Promise<Sockets> {
   const kept = Promise.withResolvers<Kept>();
-  const control = await serveControl(
+  const control = await ControlSocket.serve(
     directory,
     group,
     async (request) => answer(await kept.promise, request),

@@ -9,6 +9,7 @@ import { libc } from "./libc.ts";
 
 /** Numbers of errors that the code tells apart (errno(3), asm-generic/errno.h of Linux). */
 export const EINTR = 4;
+export const ESRCH = 3;
 export const EAGAIN = 11;
 export const EMFILE = 24;
 export const ENFILE = 23;

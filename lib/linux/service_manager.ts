@@ -3,7 +3,9 @@ import { sendDatagram } from "./unix_socket.ts";
 
 /** What a service manager can be told (sd_notify(3)). */
 export type ServiceState =
-  | { readonly state: "ready"; readonly isSuccessor: boolean }
+  | { readonly state: "ready" }
+  /** This process is the service from now on, and the one before may end. */
+  | { readonly state: "succeeded" }
   | { readonly state: "reloading" }
   | { readonly state: "stopping" };
 
@@ -24,7 +26,9 @@ export function tellServiceManager(
 function linesOf(told: ServiceState): string[] {
   switch (told.state) {
     case "ready":
-      return [...told.isSuccessor ? [`MAINPID=${Deno.pid}`] : [], "READY=1"];
+      return ["READY=1"];
+    case "succeeded":
+      return [`MAINPID=${Deno.pid}`];
     case "reloading":
       return ["RELOADING=1", `MONOTONIC_USEC=${Math.floor(now() * 1000)}`];
     case "stopping":

@@ -86,11 +86,13 @@ export function listenAtPath(path: string): number {
 /**
  * Connects to a path.
  *
+ * @param timeout how long that may take where too many wait already, in milliseconds
  * @returns its descriptor
- * @throws {SystemError} when nobody listens there
+ * @throws {SystemError} when nobody listens there; EAGAIN when the time is over
  */
-export function connectToPath(path: string): number {
+export function connectToPath(path: string, timeout: number): number {
   const descriptor = unixSocket();
+  limitWaiting(descriptor, timeout);
   const name = nameOf(path);
   if (libc.connect(descriptor, name, name.length) === 0) return descriptor;
   const error = new SystemError("connect");

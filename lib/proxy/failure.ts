@@ -3,6 +3,11 @@ import { messageOf } from "../message_of.ts";
 /** The variable that names the file in which a successor says why it failed. */
 export const FAILURE_FILE = "DISNIX_TCP_PROXY_FAILURE_FILE";
 
+/** Whether this process was started by a proxy in order to take over from it, and for nothing else. */
+export function isLaunched(): boolean {
+  return Boolean(Deno.env.get(FAILURE_FILE));
+}
+
 /** Says why this process failed, for the one that started it in order to be replaced by it. */
 export function tellPredecessor(error: unknown): void {
   const path = Deno.env.get(FAILURE_FILE);

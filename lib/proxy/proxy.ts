@@ -10,13 +10,13 @@ import { ApiError } from "../control/api_error.ts";
 import { Failure } from "../command_line.ts";
 import type { Status } from "../control/api.ts";
 import { controlHandler } from "../control/server.ts";
-import { serveControl } from "../control/socket.ts";
+import { ControlSocket } from "../control/socket.ts";
 import { Drain } from "../drain.ts";
 import { RecordFile } from "../drain/store.ts";
 import { groupId } from "../group.ts";
-import type { HandoverSocket } from "../handover/listener.ts";
 import { NobodyThere } from "../handover/nobody_there.ts";
 import type { ServiceState } from "../linux/service_manager.ts";
+import { messageOf } from "../message_of.ts";
 import { whyNoEpoll } from "../relay/epoll/available.ts";
 import type { EpollRelay } from "../relay/epoll/relay.ts";
 import type { Relay } from "../relay/relay.ts";
@@ -26,11 +26,13 @@ import { isSocketActivated } from "../socket_activation.ts";
 import { beginAnew, type Beginning, type MakeRelay } from "./beginning.ts";
 import { controlled } from "./controlled.ts";
 import { finish } from "./finish.ts";
+import { isLaunched } from "./failure.ts";
 import { IdleExit } from "./idle_exit.ts";
 import { type Log, openLog } from "./log.ts";
 import { Metrics } from "./metrics.ts";
 import type { ProxyOptions } from "./options.ts";
 import { drainReporter, relayReporter } from "./reporter.ts";
+import { SpareWorkers } from "./spare_workers.ts";
 import type { Succession } from "./succession.ts";
 
 /** For how long it is tried to take over from somebody who is about to be there, in milliseconds. */
@@ -65,30 +67,53 @@ export async function startProxy(
 ): Promise<RunningProxy> {
   const group = options.controlGroup === undefined ? null : await groupId(options.controlGroup);
   const path = runtimeDirectory(options.runtimeDir, options.listen);
-  await using undo = new AsyncDisposableStack();
   const log = await openLog(options.logFormat, options.logLevel);
-  undo.defer(() => log.flush());
-  const begin = async (): Promise<Beginning> => {
-    try {
-      const directory = await OwnedDirectory.take(path, group);
-      undo.defer(() => directory.abandon());
-      return beginAnew(options, directory, log, makeRelay);
-    } catch (taken) {
-      if (!(taken instanceof DirectoryTaken)) throw taken;
-      refuseTakeover(options, taken);
-      // Not before: what it is made of can only be loaded where it can run.
-      const { beginByTakeover } = await import("./takeover.ts");
-      return await beginByTakeover({ options, path, group, log, taken });
-    }
-  };
-  const beginning = await insist(begin);
-  const proxy = await open({ options, path, beginning, group, log }, undo);
-  undo.move();
-  return proxy;
+  const parts = { options, path, group, log };
+  const workers = new SpareWorkers(options);
+  try {
+    return await insist(async () => {
+      await using undo = new AsyncDisposableStack();
+      const beginning = await begin(parts, workers, undo, makeRelay);
+      const proxy = await open({ ...parts, beginning }, undo);
+      undo.move();
+      return proxy;
+    });
+  } catch (error) {
+    await log.flush();
+    throw error;
+  }
+}
+
+/** @param undo gets what must be given back if the rest fails */
+async function begin(
+  { options, path, group, log }: Omit<Parts, "beginning">,
+  workers: SpareWorkers,
+  undo: AsyncDisposableStack,
+  makeRelay: MakeRelay | undefined,
+): Promise<Beginning> {
+  let taken: DirectoryTaken;
+  try {
+    const directory = await OwnedDirectory.take(path, group);
+    undo.defer(() => directory.abandon());
+    // Whoever stopped that proxy wants none.
+    if (isLaunched()) throw new Failure("The proxy that was to be succeeded has ended");
+    workers.dismiss();
+    return beginAnew(options, directory, log, makeRelay);
+  } catch (error) {
+    if (!(error instanceof DirectoryTaken)) throw error;
+    taken = error;
+  }
+  refuseTakeover(options, taken);
+  // Not before: what it is made of can only be loaded where it can run.
+  const { beginByTakeover } = await import("./takeover.ts");
+  return await beginByTakeover({
+    ...{ options, path, group, log, taken },
+    workers: await workers.get(),
+  });
 }
 
 /** Tries again while one process ends and another is about to be there: another proxy, or a keeper. */
-async function insist(begin: () => Promise<Beginning>): Promise<Beginning> {
+async function insist(begin: () => Promise<RunningProxy>): Promise<RunningProxy> {
   const deadline = performance.now() + BEGIN_WITHIN;
   for (;;) {
     try {
@@ -102,7 +127,7 @@ async function insist(begin: () => Promise<Beginning>): Promise<Beginning> {
 
 /** @throws {DirectoryTaken} where nothing may, or can, be taken over */
 function refuseTakeover({ takeover, relay }: ProxyOptions, taken: DirectoryTaken): void {
-  if (takeover === "never") throw taken;
+  if (takeover === "never" && !isLaunched()) throw taken;
   if (chooseRelay(relay).kind === "epoll") return;
   throw new DirectoryTaken(`${taken.message}. The portable relay cannot take over from it`);
 }
@@ -131,12 +156,11 @@ async function open(
   broken.promise.catch(() => {});
   const started = Promise.withResolvers<(request: Request) => Promise<Response>>();
   // All that may fail comes before there is a relay: once something is taken over, nobody else has it.
-  const socket = await serveControl(path, group, async (request) => {
+  const socket = await ControlSocket.serve(path, group, async (request) => {
     return await (await started.promise)(request);
   });
   undo.defer(() => socket.close());
-  const handoverSocket = await bindHandover(path, options);
-  undo.defer(() => handoverSocket?.close());
+  const beginSuccession = await bindHandover(path, options, undo);
   // The relay holds until the drain opens it, so it has nothing to tell before all this is there.
   const relay = await beginning.makeRelay(
     relayReporter(log, metrics, options.logLevel === "debug", {
@@ -171,21 +195,28 @@ async function open(
   const idleExit = new IdleExit(options.exitIdleTime, { relay, drain, clock: systemClock, log });
   const keeper = () => succession?.keeper ?? null;
   let upgrading: Promise<number> | null = null;
+  const stopping = new AbortController();
   const upgrade = () =>
-    upgrading ??= beginUpgrade(directory.path, succession).finally(() => upgrading = null);
+    upgrading ??= beginUpgrade(path, succession, stopping.signal).finally(() => upgrading = null);
   const parts = controlled(relay, drain, metrics, keeper, upgrade);
   const handle = controlHandler(parts, (error) => {
     log.error(`Failed to serve a control request: ${error}`, { event: "internal" });
   });
-  await socket.appear();
+  /** Once something is taken over nobody else has it, so that nothing may end this process. */
+  const unlessAlone = (error: unknown) => {
+    if (!beginning.isSuccession) throw error;
+    log.error(`Failed to be found in ${path}: ${messageOf(error)}`, { event: "internal" });
+    return null;
+  };
+  await socket.appear().catch(unlessAlone);
   // A relay that breaks may never open.
   await Promise.race([beginning.start(drain), broken.promise]);
   idleExit.opened();
-  succession = await prepareSuccession(handoverSocket, relay, drain, directory, log);
+  succession = await beginSuccession(relay, drain, directory, log).catch(unlessAlone);
   // Whoever is answered may have this one succeeded at once.
   started.resolve(handle);
   logStart(log, parts.status(), relay.maxConnections, directory.path);
-  await tellServiceManager({ state: "ready", isSuccessor: beginning.isSuccession });
+  await tellServiceManager({ state: "ready" });
 
   const giveBack = async () => {
     await succession?.close();
@@ -207,6 +238,8 @@ async function open(
       // Whoever takes over just now has everything; whoever comes later would find nothing.
       await succession?.close();
       if (succession?.isGone) return await ended;
+      // It would find this one gone.
+      stopping.abort();
       await tellServiceManager({ state: "stopping" });
       const idle = () =>
         isIdle() ? Promise.resolve() : new Promise<void>((resolve) => becameIdle = resolve);
@@ -218,7 +251,12 @@ async function open(
 }
 
 /** Has a new process take over. @throws {ApiError} when there is no way, or it does not */
-async function beginUpgrade(directory: string, succession: Succession | null): Promise<number> {
+async function beginUpgrade(
+  directory: string,
+  succession: Succession | null,
+  stopping: AbortSignal,
+): Promise<number> {
+  if (stopping.aborted) throw new ApiError("stopping", "The proxy is stopping");
   if (succession === null) {
     const message = "The portable relay cannot be taken over from: stop the proxy and start it";
     throw new ApiError("not_upgradable", message);
@@ -227,7 +265,7 @@ async function beginUpgrade(directory: string, succession: Succession | null): P
     throw new ApiError("parked", "The proxy is parked: stop it, and start its successor");
   }
   const { upgrade } = await import("./upgrade.ts");
-  return await upgrade(directory, succession.gone);
+  return await upgrade(directory, succession.gone, stopping);
 }
 
 /** Tells the service manager how this process is doing, if there is one that wants to know. */
@@ -237,28 +275,36 @@ async function tellServiceManager(told: ServiceState): Promise<void> {
   tellServiceManager(told);
 }
 
-/** Makes the socket for another process that takes over, where one can. */
-async function bindHandover(path: string, options: ProxyOptions): Promise<HandoverSocket | null> {
-  if (chooseRelay(options.relay).kind !== "epoll") return null;
-  const { HandoverSocket } = await import("../handover/listener.ts");
-  return await HandoverSocket.bind(path);
-}
-
 /** Lets another process take over, where the relay can be moved. */
-async function prepareSuccession(
-  socket: HandoverSocket | null,
+type BeginSuccession = (
   relay: Relay,
   drain: Drain,
-  { lock }: OwnedDirectory,
+  directory: OwnedDirectory,
   log: Log,
-): Promise<Succession | null> {
-  if (socket === null) return null;
-  if (relay.kind !== "epoll" || lock === null) {
+) => Promise<Succession | null>;
+
+/**
+ * Makes all that is needed so that another process can take over, where one can.
+ *
+ * @param undo gets what must be given back if the rest fails
+ */
+async function bindHandover(
+  path: string,
+  options: ProxyOptions,
+  undo: AsyncDisposableStack,
+): Promise<BeginSuccession> {
+  if (chooseRelay(options.relay).kind !== "epoll") return () => Promise.resolve(null);
+  const { Succession } = await import("./succession.ts");
+  const { HandoverSocket } = await import("../handover/listener.ts");
+  const socket = await HandoverSocket.bind(path);
+  undo.defer(() => socket.close());
+  return async (relay, drain, { lock }, log) => {
+    if (relay.kind === "epoll" && lock !== null) {
+      return await Succession.begin({ socket, lock, relay: relay as EpollRelay, drain, log });
+    }
     await socket.close();
     return null;
-  }
-  const { Succession } = await import("./succession.ts");
-  return await Succession.begin({ socket, lock, relay: relay as EpollRelay, drain, log });
+  };
 }
 
 function logStart(

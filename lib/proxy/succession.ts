@@ -77,11 +77,12 @@ export class Succession {
 
   async #freeze(to: Kind): Promise<Estate> {
     if (to === "keeper") this.#refuseKeeper();
-    else await this.#endKeeper();
     const { drain, relay, lock } = this.#parts;
     const snapshot = await drain.freeze();
     try {
       if (to === "keeper") this.#refuseKeeper();
+      // Nothing becomes due between this and the end of the move.
+      else await this.#endKeeper();
       return { relay: await relay.freeze(), drain: snapshot, lock };
     } catch (error) {
       drain.thaw();
@@ -106,7 +107,7 @@ export class Succession {
     }
     if (asker.kind === "keeper") return this.#park(asker);
     drain.moved();
-    relay.leave();
+    void relay.leave();
     log.info(`Handed over to process ${pid}`, { event: "handed_over", to: pid });
   }
 

@@ -11,24 +11,27 @@ import { Failure } from "../command_line.ts";
 import { type DrainRecord, withNewLease } from "../drain/record.ts";
 import { parseSnapshot } from "../drain/snapshot.ts";
 import { RecordFile } from "../drain/store.ts";
-import { Channel } from "../handover/channel.ts";
+import { Channel, PATIENCE } from "../handover/channel.ts";
 import type { Estate } from "../handover/giver.ts";
 import { NobodyThere } from "../handover/nobody_there.ts";
 import { rehearse } from "../handover/rehearsal.ts";
 import { ask, commit, GiverDied, giveUp, type Offer, take } from "../handover/receiver.ts";
-import { ECONNREFUSED, SystemError } from "../linux/errno.ts";
+import { EAGAIN, ECONNREFUSED, ESRCH, SystemError } from "../linux/errno.ts";
 import { libc } from "../linux/libc.ts";
+import { tellServiceManager } from "../linux/service_manager.ts";
 import { cookieOf } from "../linux/socket.ts";
 import { connectToPath } from "../linux/unix_socket.ts";
 import { EpollRelay } from "../relay/epoll/relay.ts";
-import { startWorkers } from "../relay/epoll/workers.ts";
 import type { RelayEvents } from "../relay/relay.ts";
-import { DirectoryTaken, OwnedDirectory, pathsIn } from "../runtime_directory.ts";
+import { type DirectoryTaken, OwnedDirectory, pathsIn } from "../runtime_directory.ts";
 import { FIRST_INHERITED_DESCRIPTOR, isSocketActivated } from "../socket_activation.ts";
-import { beginAnew, type Beginning } from "./beginning.ts";
+import type { Beginning } from "./beginning.ts";
 import { relayOptions } from "./listen.ts";
 import type { Log } from "./log.ts";
 import type { ProxyOptions } from "./options.ts";
+
+/** How long the other process may take to be gone when it has given everything, in milliseconds. */
+const LEAVES_WITHIN = 10_000;
 
 /** What is needed to take over. */
 export interface TakeoverParts {
@@ -38,6 +41,8 @@ export interface TakeoverParts {
   readonly log: Log;
   /** Why the directory could not be had otherwise. */
   readonly taken: DirectoryTaken;
+  /** The threads, ready: what takes time comes before another process is asked to wait. */
+  readonly workers: readonly Worker[];
 }
 
 /**
@@ -48,21 +53,23 @@ export interface TakeoverParts {
  * @throws {Failure} when it does not, or has something else than what is wanted
  */
 export async function beginByTakeover(parts: TakeoverParts): Promise<Beginning> {
-  const { options, path, group, log, taken } = parts;
+  const { options, path, group, log, taken, workers } = parts;
   const channel = connect(path, taken);
-  const offer = ask(channel);
-  await checkOffer(offer, options.listen);
-  const settings = relayOptions(options, "epoll");
-  // Everything that takes time comes before the other process is asked to stop.
-  const workers = await startWorkers(settings.threads);
+  let offer: Offer;
+  try {
+    offer = ask(channel);
+    await checkOffer(offer, options.listen);
+  } catch (error) {
+    channel[Symbol.dispose]();
+    throw error;
+  }
   rehearse();
+  const settings = relayOptions(options, "epoll");
   const { kind, pid, version } = offer;
   const isKeeper = kind === "keeper";
   let record: DrainRecord | null = null;
   let directory: OwnedDirectory | undefined;
   let snapshot: unknown;
-  /** If there was nothing left to take over. */
-  let anew: Beginning | null = null;
   return {
     get directory() {
       if (directory === undefined) throw new Error("Nothing has been taken over yet");
@@ -76,12 +83,9 @@ export async function beginByTakeover(parts: TakeoverParts): Promise<Beginning> 
         estate = take(channel);
       } catch (error) {
         if (!(error instanceof GiverDied)) throw error;
-        const message = `${error.message}: its clients are lost, and this one begins anew`;
-        log.error(message, { event: "giver_died", from: pid });
-        for (const worker of workers) worker.terminate();
-        directory = await OwnedDirectory.take(path, group);
-        anew = beginAnew(options, directory, log);
-        return await anew.makeRelay(events);
+        log.error(`${error.message}: its clients are lost`, { event: "giver_died", from: pid });
+        // It is dead, so whoever asks again finds nobody in the way.
+        throw new NobodyThere(error.message);
       }
       let relay: EpollRelay;
       try {
@@ -95,20 +99,26 @@ export async function beginByTakeover(parts: TakeoverParts): Promise<Beginning> 
       commit(channel);
       await relay.thaw();
       const paused = performance.now() - begun;
-      channel[Symbol.dispose]();
+      // Before the other process ends: a service manager may watch that one.
+      tellServiceManager({ state: "succeeded" });
+      void seeGone(channel, log);
       // It is the same socket.
       if (isSocketActivated()) libc.close(FIRST_INHERITED_DESCRIPTOR);
-      directory = await OwnedDirectory.inherit(path, estate.lock);
+      directory = await OwnedDirectory.inherit(path, estate.lock, group);
       const { length } = estate.relay.connections;
       log.info(
         `Took over from the ${kind} with process ${pid}: ${length} connections, ` +
           `paused for ${paused.toFixed(1)}ms`,
         { event: "taken_over", kind, from: pid, version, connections: length, paused },
       );
+      if (options.startDrained) {
+        log.warning("--start-drained has no effect: the state was taken over as well", {
+          event: "not_start_drained",
+        });
+      }
       return relay;
     },
     async start(drain) {
-      if (anew !== null) return await anew.start(drain);
       // A keeper keeps a socket, nothing else: the drain is what was recorded. It never opens.
       if (isKeeper) await drain.start(record, true);
       else await drain.takeOver(parseSnapshot(snapshot));
@@ -117,17 +127,32 @@ export async function beginByTakeover(parts: TakeoverParts): Promise<Beginning> 
 }
 
 /**
- * @throws {NobodyThere} when nobody waits at the socket, though there is one
- * @throws {DirectoryTaken} when nobody can take over there
+ * Sees to it that the process that has given everything ends. As long as it does not, it may keep
+ * sockets open that this one closes.
+ */
+async function seeGone(channel: Channel, log: Log): Promise<void> {
+  using _channel = channel;
+  if (await channel.outlivesWithin(LEAVES_WITHIN)) return;
+  log.warning(`Process ${channel.pid} has handed over and does not end: it is killed`, {
+    event: "killed",
+    pid: channel.pid,
+  });
+  channel.kill();
+}
+
+/**
+ * @throws {NobodyThere} when nobody waits at the socket, which may be about to change
+ * @throws {Failure} when nobody answers there
  */
 function connect(path: string, taken: DirectoryTaken): Channel {
   try {
-    return new Channel(connectToPath(pathsIn(path).handover));
+    return new Channel(connectToPath(pathsIn(path).handover, PATIENCE));
   } catch (error) {
-    const refused = error instanceof SystemError && error.number === ECONNREFUSED;
-    if (refused) throw new NobodyThere(taken.message);
+    const number = error instanceof SystemError ? error.number : 0;
+    if (number === ECONNREFUSED || number === ESRCH) throw new NobodyThere(taken.message);
+    if (number === EAGAIN) throw new Failure(`${taken.message}; it does not answer`);
     const why = "has the portable relay, or is just starting or ending";
-    throw new DirectoryTaken(`${taken.message}. Nothing can be taken over from one that ${why}`);
+    throw new NobodyThere(`${taken.message}. Nothing can be taken over from one that ${why}`);
   }
 }
 

@@ -21,15 +21,21 @@ const PATIENCE = 20_000;
  *
  * @param directory the runtime directory
  * @param gone resolves when another process has taken over
+ * @param giveUp has it killed, if it has not taken over yet
  * @returns the pid of the successor
  * @throws {ApiError} saying why it has not taken over; then everything is as it was
  */
-export async function upgrade(directory: string, gone: Promise<void>): Promise<number> {
+export async function upgrade(
+  directory: string,
+  gone: Promise<void>,
+  giveUp: AbortSignal,
+): Promise<number> {
   const failureFile = pathsIn(directory).failure;
   await Deno.remove(failureFile).catch(() => {});
   tellServiceManager({ state: "reloading" });
   try {
     const successor = launch(failureFile);
+    giveUp.addEventListener("abort", () => kill(successor), { once: true });
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<"late">((resolve) => {
       timer = setTimeout(() => resolve("late"), PATIENCE);
@@ -37,7 +43,8 @@ export async function upgrade(directory: string, gone: Promise<void>): Promise<n
     const end = await Promise.race([gone.then(() => null), successor.status, late]);
     clearTimeout(timer);
     if (end === null) return successor.pid;
-    if (end === "late") successor.kill("SIGKILL");
+    if (end === "late") kill(successor);
+    if (giveUp.aborted) throw new ApiError("stopping", "The proxy is stopping");
     // It may have taken over all the same, and ended then.
     const why = end === "late"
       ? `it did not take over within ${describeDuration(PATIENCE)}, and was killed`
@@ -46,7 +53,7 @@ export async function upgrade(directory: string, gone: Promise<void>): Promise<n
       );
     throw failed(successor.pid, why);
   } catch (error) {
-    tellServiceManager({ state: "ready", isSuccessor: false });
+    tellServiceManager({ state: "ready" });
     throw error;
   } finally {
     await Deno.remove(failureFile).catch(() => {});
@@ -69,6 +76,12 @@ function launch(failureFile: string): Deno.ChildProcess {
   } catch (error) {
     throw new ApiError("upgrade_failed", `Failed to start ${path}: ${messageOf(error)}`);
   }
+}
+
+function kill(successor: Deno.ChildProcess): void {
+  try {
+    successor.kill("SIGKILL");
+  } catch { /* it has ended already */ }
 }
 
 function failed(pid: number, why: string): ApiError {

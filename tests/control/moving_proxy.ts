@@ -9,7 +9,7 @@ import { formatAddress, parseAddress } from "../../lib/address.ts";
 import { systemClock } from "../../lib/clock.ts";
 import type { Status } from "../../lib/control/api.ts";
 import { controlHandler, type Controlled } from "../../lib/control/server.ts";
-import { type ControlSocket, serveControl } from "../../lib/control/socket.ts";
+import { ControlSocket } from "../../lib/control/socket.ts";
 import { Drain } from "../../lib/drain.ts";
 import { RecordFile } from "../../lib/drain/store.ts";
 import { type DrainSnapshot, parseSnapshot } from "../../lib/drain/snapshot.ts";
@@ -71,7 +71,7 @@ export class MovingProxy implements AsyncDisposable {
   /** Serves the control socket. */
   async serve(): Promise<void> {
     const handler = controlHandler(this.#controlled, reportError);
-    this.#socket = await serveControl(this.directory, null, (request) => {
+    this.#socket = await ControlSocket.serve(this.directory, null, (request) => {
       this.requests.push(`${request.method} ${new URL(request.url).pathname}`);
       return handler(request);
     });

@@ -5,12 +5,12 @@ import { whyNoTakeover } from "./why_not.ts";
 
 /** Both ends of a channel, in this process. */
 async function channel() {
-  const { Channel } = await import("../../lib/handover/channel.ts");
+  const { Channel, PATIENCE } = await import("../../lib/handover/channel.ts");
   const { acceptAt, connectToPath, listenAtPath } = await import("../../lib/linux/unix_socket.ts");
   const { libc } = await import("../../lib/linux/libc.ts");
   await using temporary = await TemporaryDirectory.make();
   const listener = listenAtPath(`${temporary.path}/socket`);
-  const near = new Channel(connectToPath(`${temporary.path}/socket`));
+  const near = new Channel(connectToPath(`${temporary.path}/socket`, PATIENCE));
   const far = new Channel(acceptAt(listener));
   libc.close(listener);
   return { near, far, close: (descriptor: number) => libc.close(descriptor) };

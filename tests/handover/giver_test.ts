@@ -94,7 +94,7 @@ testWith(
       "\x01x",
     ];
     for (const bytes of garbage) {
-      const socket = connectToPath(`${proxy.directory}/handover.sock`);
+      const socket = connectToPath(`${proxy.directory}/handover.sock`, 5000);
       sockets.push(socket);
       const message = typeof bytes === "string" ? new TextEncoder().encode(bytes) : bytes;
       if (message.length > 0) sendMessage(socket, new Uint8Array(message), [0]);

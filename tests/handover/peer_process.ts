@@ -8,7 +8,7 @@
  * @module
  */
 
-import { Channel } from "../../lib/handover/channel.ts";
+import { Channel, PATIENCE } from "../../lib/handover/channel.ts";
 import { type Message, PROTOCOL } from "../../lib/handover/messages.ts";
 import { cookieOf, listen } from "../../lib/linux/socket.ts";
 import { acceptAt, connectToPath, listenAtPath } from "../../lib/linux/unix_socket.ts";
@@ -34,7 +34,7 @@ if (import.meta.main) {
 }
 
 function receive(directory: string, steps: number): Channel {
-  const channel = new Channel(connectToPath(pathsIn(directory).handover));
+  const channel = new Channel(connectToPath(pathsIn(directory).handover, PATIENCE));
   const says: Message[] = [
     { type: "hello", protocol: PROTOCOL, version: "test", kind: "proxy", until: null },
     { type: "go" },

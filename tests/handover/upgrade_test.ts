@@ -4,6 +4,7 @@ import { commandOf } from "../support/programs.ts";
 import { Proxy, type ProxyOptions } from "../support/proxy.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
 import { testWith } from "../support/tools.ts";
+import { until } from "../support/until.ts";
 import { NotifySocket } from "./service_manager.ts";
 import { Wire } from "./wire.ts";
 import { whyNoTakeover } from "./why_not.ts";
@@ -143,10 +144,11 @@ for (const kind of ["path", "abstract name"]) {
       await manager.until(/^MAINPID=/);
       const { pid } = await proxy.status();
       assert.match(manager.heard[1] ?? "", /^RELOADING=1\nMONOTONIC_USEC=\d+$/);
-      assert.equal(manager.heard[2], `MAINPID=${pid}\nREADY=1`);
+      await until(() => Promise.resolve(manager.heard.length), (count) => count >= 4);
+      assert.deepEqual(manager.heard.slice(2, 4), [`MAINPID=${pid}`, "READY=1"]);
       Deno.kill(pid, "SIGTERM");
       await manager.until(/^STOPPING=1$/);
-      assert.equal(manager.heard.length, 4);
+      assert.equal(manager.heard.length, 5);
     },
   );
 }

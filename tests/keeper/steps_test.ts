@@ -24,8 +24,8 @@ async function takeUpTo(last: typeof STEPS[number], directory: string, kind: Kin
   // Not before: what they are made of can only be loaded where it can run.
   const { libc } = await import("../../lib/linux/libc.ts");
   const { connectToPath } = await import("../../lib/linux/unix_socket.ts");
-  const { Channel } = await import("../../lib/handover/channel.ts");
-  using channel = new Channel(connectToPath(`${directory}/handover.sock`));
+  const { Channel, PATIENCE } = await import("../../lib/handover/channel.ts");
+  using channel = new Channel(connectToPath(`${directory}/handover.sock`, PATIENCE));
   const say = (message: Message) => channel.send(message);
   const hear = () => {
     const received = channel.receive();

@@ -45,7 +45,17 @@ import { capacity } from "./capacity.ts";
 import { NO_ADDRESS } from "./connector.ts";
 import type { Assignment, Failures, Report } from "./messages.ts";
 import type { MovedRelay } from "./moved.ts";
-import { CLOSING, CONTROL, ENDING, FROZEN, HOLDING, OPEN, SharedMemory, Table } from "./shared.ts";
+import {
+  CLOSING,
+  CONTROL,
+  ENDING,
+  FROZEN,
+  HOLDING,
+  LEAVING,
+  OPEN,
+  SharedMemory,
+  Table,
+} from "./shared.ts";
 import { startWorkers } from "./workers.ts";
 import { Upstream } from "./upstream.ts";
 
@@ -83,6 +93,7 @@ export class EpollRelay implements Relay {
   readonly listen: Address;
   readonly maxConnections: number;
   readonly #events: RelayEvents;
+  readonly #options: RelayOptions;
   readonly #listener: number;
   /** Whether another process has the listening socket as well. */
   readonly #isInherited: boolean;
@@ -94,6 +105,8 @@ export class EpollRelay implements Relay {
   /** What it was doing before it was frozen. */
   #modeBefore = HOLDING;
   #isListening = true;
+  /** Whether what it has is certainly its own: what another process still may have is not touched. */
+  #isCommitted = false;
   #isOver = false;
   #changed = Promise.withResolvers<void>();
 
@@ -120,9 +133,7 @@ export class EpollRelay implements Relay {
     const { connections, pipes } = capacity(options.maxConnections, options.threads);
     this.maxConnections = connections;
     this.#shared.idleSince = now();
-    // What is accepted inherits these.
-    sendAtOnce(listener);
-    watchPeer(listener, options);
+    this.#options = options;
     this.#upstream = new Upstream(options.upstream, () => this.#wake());
     const rows = Math.max(connections, Math.ceil(arrived.length / options.threads));
     for (const worker of workers) this.#threads.push(this.#makeThread(worker, rows));
@@ -187,10 +198,15 @@ export class EpollRelay implements Relay {
     return relay;
   }
 
-  /** Touches nothing any more, so that another process can go on with what it is given. */
+  /**
+   * Touches nothing any more, so that another process can go on with what it is given.
+   *
+   * @throws when the relay has broken
+   */
   async freeze(): Promise<MovedRelay> {
     this.#modeBefore = Atomics.load(this.#shared.control, CONTROL.mode);
     await this.#command(FROZEN);
+    if (this.#isOver) throw new Error("the relay has ended");
     const frozen = this.#threads.map((thread) => thread.frozen);
     return {
       listener: this.#listener,
@@ -202,22 +218,25 @@ export class EpollRelay implements Relay {
     };
   }
 
-  /** Goes on as before {@linkcode freeze}. */
+  /** Goes on as before {@linkcode freeze}, or begins with what was taken over. */
   async thaw(): Promise<void> {
+    if (!this.#isCommitted) {
+      this.#isCommitted = true;
+      // What is accepted inherits these.
+      sendAtOnce(this.#listener);
+      watchPeer(this.#listener, this.#options);
+    }
     await this.#command(this.#modeBefore);
   }
 
   /**
-   * Leaves everything to the process that has taken over; this one is to end at once. Attempts to
-   * connect are not left to the system, which would end them as if in peace.
+   * Leaves everything to the process that has taken over: nothing that this one still has keeps a
+   * connection or the queue alive.
    */
-  leave(): void {
-    for (const { table } of this.#threads) {
-      for (let row = 0; row < table.height; row++) {
-        const descriptor = table.takeConnecting(row);
-        if (descriptor !== -1) closeWithReset(descriptor);
-      }
-    }
+  async leave(): Promise<void> {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    await this.#letGo();
   }
 
   /** The cookie of the listening socket. */
@@ -321,6 +340,12 @@ export class EpollRelay implements Relay {
     }
   }
 
+  async #letGo(): Promise<void> {
+    this.#order(LEAVING);
+    this.#closeListener();
+    await Promise.all(this.#threads.map(({ ended }) => ended.promise));
+  }
+
   #makeThread(worker: Worker, rows: number): ThreadHandle {
     const thread: ThreadHandle = {
       worker,
@@ -415,10 +440,20 @@ export class EpollRelay implements Relay {
     libc.close(this.#listener);
   }
 
-  /** Resets everything, so that nobody waits for what will never come. */
+  /**
+   * Resets everything, so that nobody waits for what will never come; or, of what another process
+   * still has, nothing.
+   */
   #break(thread: ThreadHandle, error: Error): void {
+    // Nobody can wait for it any more.
+    thread.ended.resolve();
     if (this.#isOver) return;
     this.#isOver = true;
+    if (!this.#isCommitted) {
+      void this.#letGo();
+      thread.ready.reject(error);
+      return;
+    }
     this.#order(ENDING);
     this.#closeListener();
     const { table } = thread;

@@ -21,6 +21,8 @@ export const CLOSING = 2;
 export const ENDING = 3;
 /** Touch nothing. */
 export const FROZEN = 4;
+/** It ends, and its connections live on in another process. */
+export const LEAVING = 5;
 
 /** Which number is what, in {@linkcode SharedMemory.control}: what concerns all threads. */
 export const CONTROL = {
@@ -232,15 +234,6 @@ export class Table {
       bytesUp: this.#numbers[number + BYTES_UP] as number,
       bytesDown: this.#numbers[number + BYTES_DOWN] as number,
     };
-  }
-
-  /** Takes the service's sockets that are not connected yet; -1 if there is none in that row. */
-  takeConnecting(row: number): number {
-    const word = row * ROW * 2;
-    if (this.id(row) === 0 || this.#words[word + STATE] !== CONNECTING) return -1;
-    const upstream = this.#words[word + UPSTREAM] as number;
-    this.#words[word + UPSTREAM] = -1;
-    return upstream;
   }
 
   /** Ends a row. @param reason as an index of {@linkcode CLOSE_REASONS} */

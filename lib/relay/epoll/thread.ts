@@ -35,6 +35,7 @@ import {
   FROZEN,
   HALF_CLOSED,
   HOLDING,
+  LEAVING,
   OPEN,
   SharedMemory,
   Table,
@@ -136,7 +137,7 @@ export class Thread {
   /** Serves until the main thread wants an end. */
   run(): void {
     this.#tell({ ready: true });
-    while (this.#mode !== ENDING) {
+    while (this.#mode !== ENDING && this.#mode !== LEAVING) {
       if (this.#mode === FROZEN) this.#waitToThaw();
       else this.#takeTurn();
       if (this.#report !== null) this.#sendReport();
@@ -418,7 +419,8 @@ export class Thread {
     const wasFrozen = this.#mode === FROZEN;
     this.#setMode(Atomics.load(control, CONTROL.mode));
     // While it stays frozen they may be another process's connections already.
-    if (!wasFrozen || this.#mode !== FROZEN) this.#obeyWishes();
+    const isServing = this.#mode !== LEAVING && !(wasFrozen && this.#mode === FROZEN);
+    if (isServing) this.#obeyWishes();
     if (command === this.#command) return;
     this.#command = command;
     this.#reporting.done = command;
@@ -440,6 +442,7 @@ export class Thread {
   #setMode(mode: number): void {
     if (mode === this.#mode) return;
     this.#mode = mode;
+    if (mode === LEAVING) return this.#letGo();
     if (this.#arrived.length > 0) this.#welcomeArrived();
     if (mode === HOLDING) this.#acceptor.hold();
     else if (mode === OPEN) this.#acceptor.open();
@@ -448,6 +451,21 @@ export class Thread {
     else {
       this.#acceptor.end();
       for (const connection of this.#connections) this.#cut(connection, "stopped");
+    }
+  }
+
+  /** Closes its own copies of sockets and pipes that another process goes on with. */
+  #letGo(): void {
+    for (const connection of this.#connections) {
+      const { client, upstream, attempt } = connection;
+      if (client === -1) continue;
+      connection.end(this.#pipes);
+      libc.close(client);
+      if (upstream === -1) continue;
+      // One that is being connected is connected anew there. Left to the system, it would end as if
+      // in peace.
+      if (attempt === null) libc.close(upstream);
+      else closeWithReset(upstream);
     }
   }
 
