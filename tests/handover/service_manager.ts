@@ -18,10 +18,10 @@ export class NotifySocket implements Disposable {
     }
   }
 
-  /** Waits until it has heard something of that kind. */
-  async until(pattern: RegExp): Promise<void> {
+  /** Waits until it has heard something of that kind, so many times. */
+  async until(pattern: RegExp, times = 1): Promise<void> {
     const bytes = new Uint8Array(4096);
-    while (!this.heard.some((text) => pattern.test(text))) {
+    while (this.heard.filter((text) => pattern.test(text)).length < times) {
       const readable = await whichBecomesReadable([this.#descriptor], 20_000);
       if (readable.length === 0) throw new Error(`No ${pattern}, but ${Deno.inspect(this.heard)}`);
       const count = libc.recv(this.#descriptor, bytes, bytes.length, 0);

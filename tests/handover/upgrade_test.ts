@@ -4,7 +4,6 @@ import { commandOf } from "../support/programs.ts";
 import { Proxy, type ProxyOptions } from "../support/proxy.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
 import { testWith } from "../support/tools.ts";
-import { until } from "../support/until.ts";
 import { NotifySocket } from "./service_manager.ts";
 import { Wire } from "./wire.ts";
 import { whyNoTakeover } from "./why_not.ts";
@@ -144,7 +143,7 @@ for (const kind of ["path", "abstract name"]) {
       await manager.until(/^MAINPID=/);
       const { pid } = await proxy.status();
       assert.match(manager.heard[1] ?? "", /^RELOADING=1\nMONOTONIC_USEC=\d+$/);
-      await until(() => Promise.resolve(manager.heard.length), (count) => count >= 4);
+      await manager.until(/^READY=1$/, 2);
       assert.deepEqual(manager.heard.slice(2, 4), [`MAINPID=${pid}`, "READY=1"]);
       Deno.kill(pid, "SIGTERM");
       await manager.until(/^STOPPING=1$/);

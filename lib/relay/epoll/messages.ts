@@ -59,6 +59,8 @@ export interface Report {
   released?: number[];
   full?: number;
   queueFilling?: { queued: number; most: number };
+  /** Why it has died. */
+  died?: string;
   /** It is frozen; its connections, and the last id that one had. */
   frozen?: { readonly connections: MovedConnection[]; readonly lastId: number };
   /** It has ended. */

@@ -397,6 +397,9 @@ export class EpollRelay implements Relay {
   #heard(thread: ThreadHandle, report: Report): void {
     const events = this.#events;
     const { name } = this.#upstream;
+    if (report.died !== undefined) {
+      return this.#break(thread, new Error(`a thread died: ${report.died}`));
+    }
     if (report.ready) thread.ready.resolve();
     // What was before comes first: who hears that none is active may want to know how they ended.
     for (const connection of report.opened ?? []) {

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { messageOf } from "../../message_of.ts";
 import type { Assignment, Report } from "./messages.ts";
 import { Thread } from "./thread.ts";
 
@@ -15,7 +16,11 @@ const worker = globalThis as unknown as {
 };
 
 worker.onmessage = ({ data }) => {
-  new Thread(data, (report) => worker.postMessage(report)).run();
+  try {
+    new Thread(data, (report) => worker.postMessage(report)).run();
+  } catch (error) {
+    worker.postMessage({ died: messageOf(error) });
+  }
   worker.close();
 };
 
