@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import { formatAddress } from "../../lib/address.ts";
 import { Service, unusedAddress } from "../relay/peer.ts";
 import { AnotherUser, noOtherUser } from "../support/another_user.ts";
-import { complete, type Finished } from "../support/programs.ts";
+import { complete, type Finished, start } from "../support/programs.ts";
 import { Proxy } from "../support/proxy.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
 import { testWith } from "../support/tools.ts";
+import { until } from "../support/until.ts";
 import { peerCommand } from "./peer.ts";
 import { Wire } from "./wire.ts";
 import { whyNoTakeover } from "./why_not.ts";
@@ -84,5 +85,43 @@ testWith(
     await using peer = await user.run(peerCommand("receiver", directory, 1));
     await peer.heard(/^refusal: user \d+ may not take over$/m, "stdout");
     assert.equal((await proxy.status()).pid, proxy.process.pid);
+  },
+);
+
+testWith(whyNoTakeover, "who is refused leaves the directory as it was", async () => {
+  const { port } = await unusedAddress();
+  await using service = await Service.start();
+  await using proxy = await Proxy.start(service.address, { args: ["--control-group=0"] });
+  const mode = () => (Deno.statSync(proxy.directory).mode ?? 0) & 0o777;
+  assert.equal(mode(), 0o750);
+  const args = [`127.0.0.1:${port}`, "127.0.0.1:9", "--runtime-dir", proxy.directory];
+  assert.equal((await complete("proxy", args)).code, 1);
+  assert.equal(mode(), 0o750);
+});
+
+testWith(
+  whyNoTakeover,
+  "of several successors at once each takes over or is told who does, and nothing is lost",
+  async () => {
+    await using service = await Service.start();
+    await using proxy = await Proxy.start(service.address);
+    using wire = await Wire.through(proxy.address, service);
+    for (const end of wire.ends) end.talk();
+    await using all = new AsyncDisposableStack();
+    const args = [formatAddress(proxy.address), formatAddress(service.address)];
+    const successors = Array.from(
+      { length: 4 },
+      () => all.use(start("proxy", [...args, "--runtime-dir", proxy.directory])),
+    );
+    const alive = new Set(successors);
+    for (const one of successors) void one.finished().then(() => alive.delete(one));
+    await proxy.process.finished();
+    await until(() => Promise.resolve(alive.size), (count) => count === 1);
+    const [last] = alive;
+    await last?.heard(/Listening/);
+    for (const { stderr } of successors) assert.doesNotMatch(stderr, /clients are lost/);
+    assert.equal((await proxy.status()).pid, last?.pid);
+    await wire.settle();
+    assert.equal(wire.fault, null);
   },
 );

@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { PATIENCE } from "../../lib/handover/channel.ts";
+import { Service } from "../relay/peer.ts";
 import { pause } from "../relay/waiting.ts";
 import type { Running } from "../support/programs.ts";
 import { testWith } from "../support/tools.ts";
 import { Disturbed } from "./disturbed.ts";
+import { Lineage } from "./lineage.ts";
+import { Wire } from "./wire.ts";
 import { whyNoTakeover } from "./why_not.ts";
 
 /** How many takeovers are disturbed; `$STOPS` for more. */
@@ -56,3 +59,24 @@ function outcome(giver: Running, receiver: Running): Promise<{ loser: Running; w
     receiver.finished().then(() => ({ loser: receiver, winner: giver })),
   ]);
 }
+
+testWith(
+  whyNoTakeover,
+  "an old process that is stopped as soon as it has handed over keeps nobody from an end",
+  async () => {
+    await using service = await Service.start();
+    await using lineage = await Lineage.found(service.address);
+    using wire = await Wire.through(lineage.address, service);
+    const before = lineage.proxy;
+    const succeeded = lineage.succeed(service.address);
+    await before.logged("handed_over");
+    before.process.kill("SIGSTOP");
+    await succeeded;
+    wire.client.socket.end();
+    await wire.service.until(() => wire.service.ending === "end", "an end");
+    wire.service.socket.end();
+    await wire.client.until(() => wire.client.ending === "end", "an end");
+    await lineage.proxy.logged("killed");
+    assert.equal((await before.process.finished()).signal, "SIGKILL");
+  },
+);

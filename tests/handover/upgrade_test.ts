@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { echo, type Peer, Service } from "../relay/peer.ts";
+import { pause } from "../relay/waiting.ts";
 import { commandOf } from "../support/programs.ts";
 import { Proxy, type ProxyOptions } from "../support/proxy.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
@@ -151,3 +152,26 @@ for (const kind of ["path", "abstract name"]) {
     },
   );
 }
+
+testWith(
+  whyNoTakeover,
+  "a proxy that is stopped while it is being upgraded does not come back",
+  async () => {
+    for (let wait = 0; wait <= 200; wait += 50) {
+      await using service = await echo();
+      await using stage = await upgradable(service);
+      const { proxy } = stage;
+      const upgrading = proxy.ctl(["upgrade"]);
+      await proxy.until(() => true);
+      await pause(wait);
+      proxy.process.kill("SIGTERM");
+      assert.equal((await proxy.process.finished()).code, 0);
+      const { code } = await upgrading;
+      const status = await proxy.status().catch(() => null);
+      // The successor may have been quicker; it is not to have begun anew.
+      assert.equal(status !== null, /"event":"handed_over"/.test(proxy.process.stderr));
+      assert.doesNotMatch(proxy.process.stderr, /"event":"giver_died"/);
+      if (status === null) assert.notEqual(code, 0);
+    }
+  },
+);

@@ -125,3 +125,22 @@ testWith(no, "how long is a duration with an end", async () => {
     assert.match(stderr, /^proxyctl: .*--for.*\n$/);
   }
 });
+
+testWith(
+  no,
+  "a lease that has ended while parked does not open the proxy that takes over from it alive",
+  async () => {
+    await using stage = await Stage.set();
+    await stage.drain("--lease", "1s");
+    await stage.park();
+    using client = await stage.client();
+    await pause(1200);
+    const next = await stage.next();
+    const { state, queued, leaseExpires } = await next.status();
+    assert.deepEqual([state, queued], ["drained", 1]);
+    assert.ok(Date.parse(`${leaseExpires}`) > Date.now());
+    assert.deepEqual(stage.proxy.log("resume"), []);
+    await stage.resume(next);
+    assert.equal(await client.read(2), "hi");
+  },
+);
