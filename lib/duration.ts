@@ -30,7 +30,7 @@ export function parseDuration(text: string): Duration {
   const total = Number(hours) * MILLISECONDS.h + Number(minutes) * MILLISECONDS.m +
     Number(seconds) * MILLISECONDS.s + Number(milliseconds);
   if (total > LONGEST) {
-    throw new RangeError(`"${text}" is longer than 21 days: write none for no limit`);
+    throw new RangeError(`"${text}" is longer than 21 days`);
   }
   return total;
 }

@@ -33,7 +33,7 @@ export async function park(
   const until = new Date(report.until).toISOString();
   const result = { keeper, until, queued };
   const text = `Parked until ${until} (for ${describeDuration(options.for)}), ${queued} queued; ` +
-    `the keeper is process ${keeper}`;
+    `the keeper is process ${keeper}. Stop the proxy now, and start the next`;
   printResult(options.json, result, text);
 }
 

@@ -1,0 +1,255 @@
+# Proxies on a NixOS machine, without Disnix: services.disnix-tcp-proxy.<name>.
+#
+# A changed configuration is a reload: a new process takes over the listening socket, and every live
+# connection. Before the service behind a proxy is upgraded, drain it: `proxyctl --port 8080 drain`.
+
+{ config, lib, pkgs, ... }:
+
+let
+  inherit (lib) concatMap concatMapStringsSep escapeShellArgs literalExpression mapAttrs'
+    mapAttrsToList mkIf mkOption nameValuePair optional optionals replaceStrings types unique;
+
+  instances = config.services.disnix-tcp-proxy;
+
+  # [HOST:]PORT. null if it is no such thing.
+  portOf = listen:
+    let match = builtins.match "(.+:)?([0-9]{1,5})" listen;
+    in if match == null then null else builtins.fromJSON (builtins.elemAt match 1);
+
+  directoryOf = instance: "/run/disnix-tcp-proxy/${toString (portOf instance.listen)}";
+
+  groupOf = instance:
+    if instance.controlGroup == null then instance.group else instance.controlGroup;
+
+  commandOf = instance:
+    [ "${instance.package}/bin/disnix-tcp-proxy" ]
+    ++ [ "--runtime-dir" (directoryOf instance) ]
+    ++ [ "--threads" (toString instance.threads) ]
+    ++ [ "--stop-timeout" instance.stopTimeout ]
+    ++ optionals (instance.controlGroup != null) [ "--control-group" instance.controlGroup ]
+    ++ optionals instance.socketActivation [ "--exit-idle-time" instance.exitIdleTime ]
+    ++ instance.extraOptions
+    ++ [ instance.listen instance.upstream ];
+
+  # As systemd quotes.
+  quoted = concatMapStringsSep " "
+    (word: replaceStrings [ "%" "$" ] [ "%%" "$$" ] (builtins.toJSON word));
+
+  # Starts the proxy as it is configured now, next to the one that runs: it takes over, and tells
+  # systemd. `proxyctl upgrade` would start it as it was configured.
+  reloadOf = name: instance: pkgs.writeScript "reload-disnix-tcp-proxy-${name}" ''
+    #!${pkgs.stdenv.shell}
+    ${escapeShellArgs (commandOf instance)} &
+    successor=$!
+    while kill -0 "$successor" 2>/dev/null; do
+      case $(${instance.package}/bin/proxyctl --runtime-dir ${directoryOf instance} status --json) in
+        *'"pid":'"$successor"[,}]*) exit 0 ;;
+      esac
+      ${pkgs.coreutils}/bin/sleep 0.1
+    done
+    echo "The new process did not take over, and the old one goes on: see above" >&2
+    exit 1
+  '';
+
+  unitOf = name: "disnix-tcp-proxy-${name}";
+
+  serviceOf = name: instance: {
+    description = "TCP proxy in front of ${instance.upstream}";
+    after = [ "network.target" ] ++ optional instance.socketActivation "${unitOf name}.socket";
+    requires = optional instance.socketActivation "${unitOf name}.socket";
+    wantedBy = optional (!instance.socketActivation) "multi-user.target";
+    reloadIfChanged = true;
+    serviceConfig = import ./pkgs/disnix-tcp-proxy/systemd.nix { inherit lib; }
+      {
+        port = portOf instance.listen;
+        reload = reloadOf name instance;
+        inherit (instance) stopTimeout;
+        isSandboxed = true;
+        isShared = instance.controlGroup != null;
+      } // {
+      ExecStart = quoted (commandOf instance);
+      User = instance.user;
+      # systemd gives the runtime directory to this group each time that it starts something.
+      Group = groupOf instance;
+    };
+  };
+
+  socketOf = name: instance: {
+    description = "Socket of the TCP proxy in front of ${instance.upstream}";
+    wantedBy = [ "sockets.target" ];
+    socketConfig = {
+      ListenStream = instance.listen;
+      Backlog = 4096;
+    };
+  };
+
+  options = { name, ... }: {
+    options = {
+      listen = mkOption {
+        type = types.str;
+        example = "[::1]:8080";
+        description = ''
+          Where to listen: `[HOST:]PORT`, and without a host on all addresses. After it was changed,
+          the service must be restarted by hand: a reload keeps the socket.
+        '';
+      };
+
+      upstream = mkOption {
+        type = types.str;
+        example = "127.0.0.1:9080";
+        description = "The service behind the proxy: `HOST:PORT`.";
+      };
+
+      threads = mkOption {
+        type = types.either types.ints.positive (types.enum [ "auto" ]);
+        default = 1;
+        example = "auto";
+        description = "How many threads carry bytes; `auto`: as many as there are processors.";
+      };
+
+      stopTimeout = mkOption {
+        type = types.strMatching "([0-9]+(h|m|s|ms))+";
+        default = "10s";
+        example = "1m30s";
+        description = "How long clients may finish when the service is stopped.";
+      };
+
+      extraOptions = mkOption {
+        type = types.listOf types.str;
+        default = [ ];
+        example = [ "--idle-timeout" "1h" ];
+        description = "Further options, see `disnix-tcp-proxy --help`.";
+      };
+
+      socketActivation = mkOption {
+        type = types.bool;
+        default = false;
+        description = ''
+          Whether systemd holds the listening socket, starts the proxy for its first client, and keeps
+          clients waiting while no proxy runs. {option}`listen` must then have no host, or a numeric
+          one.
+        '';
+      };
+
+      exitIdleTime = mkOption {
+        type = types.str;
+        default = "none";
+        example = "5m";
+        description = ''
+          With {option}`socketActivation`: how long nobody must be there until the proxy ends.
+        '';
+      };
+
+      controlGroup = mkOption {
+        type = types.nullOr types.str;
+        default = null;
+        example = "wheel";
+        description = ''
+          Group whose members may control the proxy, with
+          `proxyctl --runtime-dir /run/disnix-tcp-proxy/PORT`. Otherwise only root and {option}`user`
+          may.
+        '';
+      };
+
+      openFirewall = mkOption {
+        type = types.bool;
+        default = false;
+        description = "Whether to open the port in the firewall.";
+      };
+
+      user = mkOption {
+        type = types.str;
+        default = "disnix-tcp-proxy-${name}";
+        defaultText = literalExpression ''"disnix-tcp-proxy-''${name}"'';
+        description = "User of the proxy. The default one is made; another one must exist.";
+      };
+
+      group = mkOption {
+        type = types.str;
+        default = "disnix-tcp-proxy-${name}";
+        defaultText = literalExpression ''"disnix-tcp-proxy-''${name}"'';
+        description = "Group of the proxy. The default one is made; another one must exist.";
+      };
+
+      package = mkOption {
+        type = types.package;
+        default = pkgs.callPackage ./package.nix { };
+        defaultText = literalExpression "pkgs.callPackage ./package.nix { }";
+        description = "The package with the four executables.";
+      };
+    };
+  };
+
+  assertionsOf = name: instance:
+    let port = portOf instance.listen; in [
+      {
+        assertion = port != null && port >= 1 && port <= 65535;
+        message = "services.disnix-tcp-proxy.${name}.listen is \"${instance.listen}\", and must be [HOST:]PORT";
+      }
+      {
+        assertion = builtins.match "(\\[[^]]+]|[^:]+):[0-9]{1,5}" instance.upstream != null;
+        message = "services.disnix-tcp-proxy.${name}.upstream is \"${instance.upstream}\", and must be HOST:PORT, an IPv6 address in brackets";
+      }
+      {
+        assertion = !instance.socketActivation
+          || builtins.match "((\\[[0-9a-fA-F:.]+]|[0-9.]+):)?[0-9]+" instance.listen != null;
+        message = "services.disnix-tcp-proxy.${name}.listen is \"${instance.listen}\", and must have a numeric host or none: systemd resolves no names";
+      }
+      {
+        assertion = instance.socketActivation || instance.exitIdleTime == "none";
+        message = "services.disnix-tcp-proxy.${name}.exitIdleTime needs socketActivation: nothing else would start the proxy again";
+      }
+    ];
+
+  ports = mapAttrsToList (_: instance: portOf instance.listen) instances;
+  madeUsers = lib.filterAttrs (name: instance: instance.user == unitOf name) instances;
+  madeGroups = lib.filterAttrs (name: instance: instance.group == unitOf name) instances;
+in
+{
+  options.services.disnix-tcp-proxy = mkOption {
+    type = types.attrsOf (types.submodule options);
+    default = { };
+    example = literalExpression ''
+      {
+        web = {
+          listen = "8080";
+          upstream = "127.0.0.1:9080";
+          openFirewall = true;
+        };
+      }
+    '';
+    description = "TCP proxies that can be drained, for upgrades that no client sees.";
+  };
+
+  config = mkIf (instances != { }) {
+    assertions = builtins.concatLists (mapAttrsToList assertionsOf instances) ++ [
+      {
+        assertion = unique ports == ports;
+        message = "Two instances of services.disnix-tcp-proxy have the same port, and so the same runtime directory";
+      }
+    ];
+
+    environment.systemPackages = unique (mapAttrsToList (_: instance: instance.package) instances);
+
+    networking.firewall.allowedTCPPorts = concatMap
+      (instance: optional instance.openFirewall (portOf instance.listen))
+      (builtins.attrValues instances);
+
+    systemd.services = mapAttrs'
+      (name: instance: nameValuePair (unitOf name) (serviceOf name instance))
+      instances;
+
+    systemd.sockets = mapAttrs'
+      (name: instance: nameValuePair (unitOf name) (socketOf name instance))
+      (lib.filterAttrs (_: instance: instance.socketActivation) instances);
+
+    users.users = mapAttrs'
+      (_: instance: nameValuePair instance.user {
+        isSystemUser = true;
+        inherit (instance) group;
+      })
+      madeUsers;
+
+    users.groups = mapAttrs' (_: instance: nameValuePair instance.group { }) madeGroups;
+  };
+}

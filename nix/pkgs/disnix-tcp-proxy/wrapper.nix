@@ -1,0 +1,43 @@
+# The text of the script that Dysnomia's module "wrapper" runs as `bin/wrapper OPERATION`: it locks and
+# unlocks the proxy, and has it parked while no process of it runs. Everything else is done by the
+# module for the process manager. Install it as `bin/wrapper` of the component.
+
+{ lib, stdenv, coreutils, dysnomia }:
+
+{
+  # The package with bin/proxyctl.
+  programs
+, port
+  # The runtime directory of the proxy.
+, directory
+  # The module for the process manager: "process", "systemd-unit", …
+, processType
+  # How long a lock waits for the connections that there are.
+, drainTimeout ? "5m"
+  # How long the proxy then stays locked, if it is never unlocked.
+, lease ? "15m"
+  # How long clients are kept while no proxy runs.
+, parkTime ? "5m"
+  # The proxy's own --stop-timeout.
+, stopTimeout ? "10s"
+}:
+
+let
+  parameters = {
+    inherit port directory lease;
+    proxyctl = "${programs}/bin/proxyctl";
+    module = "${dysnomia}/libexec/dysnomia/${processType}";
+    module_type = processType;
+    drain_timeout = drainTimeout;
+    park_time = parkTime;
+    # What the proxy itself may take, and some more.
+    stop_limit = import ./seconds-of.nix stopTimeout + 10;
+  };
+in
+''
+  #!${stdenv.shell}
+  PATH=${coreutils}/bin:$PATH
+  ${lib.concatStringsSep "\n" (lib.mapAttrsToList
+      (name: value: "readonly ${name}=${lib.escapeShellArg (toString value)}") parameters)}
+
+'' + builtins.readFile ./wrapper.sh

@@ -1,0 +1,234 @@
+# shellcheck shell=bash disable=SC2154
+# The parameters stand above, see wrapper.nix. Disnix sets no limit to any call, so each wait has one
+# here; and whoever waits for the proxy waits for this script, so none is longer than it must be.
+set -u
+
+readonly operation=${1:-}
+# How long a proxy that was started may take until it answers, in seconds.
+readonly start_limit=30
+# How often to look, in seconds.
+readonly moment=0.02
+
+say() { printf 'disnix-tcp-proxy on port %s: %s\n' "$port" "$*" >&2; }
+
+fail() {
+  say "$@"
+  exit 1
+}
+
+# The store path of which this is bin/wrapper: what leads there may be links.
+component=$(cd "$(dirname "$0")/.." && readlink -f "$PWD") ||
+  fail "Failed to find the component of $0"
+
+proxyctl() { "$proxyctl" --runtime-dir "$directory" "$@"; }
+
+run_module() { "$module" "$1" "$component"; }
+
+# A string or a number of what proxyctl prints as JSON. Quotes within strings have a backslash before
+# them there, so nothing but a name looks like one.
+json_value() {
+  [[ $2 =~ \"$1\":\"?([^,\"}]*) ]] && printf '%s' "${BASH_REMATCH[1]}"
+}
+
+# How many seconds have passed since some time or other, whatever is done to the clock meanwhile.
+elapsed() {
+  local uptime
+  if { read -r uptime _ </proc/uptime; } 2>/dev/null; then
+    printf '%s' "${uptime%.*}"
+  else
+    printf '%s' "$SECONDS"
+  fi
+}
+
+# Whether a process is gone with all its threads. A parent may be slow to take note.
+is_gone() {
+  local stat fields
+  if [[ ! -e /proc/self/stat ]]; then
+    ! kill -0 "$1" 2>/dev/null
+    return
+  fi
+  { stat=$(<"/proc/$1/stat"); } 2>/dev/null || return 0
+  read -r -a fields <<<"${stat##*) }"
+  [[ ${fields[0]} == [ZX] && ${fields[17]} -le 1 ]]
+}
+
+# Where the module "process" looks for a process; nothing for other modules. A daemon removes this file
+# after the proxy is gone; as long as it is there, the module believes that the proxy runs.
+pid_file() (
+  [[ $module_type == process ]] || exit
+  process='' pidFile=''
+  for file in "$component"/etc/dysnomia/process/*; do
+    # shellcheck source=/dev/null
+    [[ -f $file ]] && source "$file"
+  done
+  [[ -n $process ]] && printf '%s' "${pidFile:-${runtimeDir:-/var/run}/$(basename "$process").pid}"
+)
+
+# Removes the PID file of a process that was killed: with it nothing could be stopped or started.
+remove_stale_pid_file() {
+  local file pid
+  file=$(pid_file)
+  [[ -n $file && -e $file ]] || return 0
+  pid=$(<"$file")
+  [[ $pid =~ ^[0-9]+$ ]] && is_gone "$pid" || return 0
+  say "Removing $file: process $pid is gone"
+  rm -f "$file"
+}
+
+# As long as a drain has somebody who waits for it, it goes on.
+cancel_lock() {
+  local number=$1 drain=$!
+  trap '' HUP INT TERM
+  if [[ -n $drain ]]; then
+    kill "$drain" 2>/dev/null
+    wait "$drain"
+  fi
+  say "The lock was cancelled; clients are served as before"
+  exit $((128 + number))
+}
+
+lock() {
+  local code
+  trap 'cancel_lock 1' HUP
+  trap 'cancel_lock 2' INT
+  trap 'cancel_lock 15' TERM
+  # A shell that waits for a command in the foreground hears no signals; and one that runs a function
+  # in the background does so in another shell, which would get the signal instead of proxyctl.
+  "$proxyctl" --runtime-dir "$directory" drain --owner disnix --exclusive \
+    --reason "deployment by Disnix" --timeout "$drain_timeout" --lease "$lease" &
+  wait "$!"
+  code=$?
+  trap - HUP INT TERM
+  case $code in
+    0) ;;
+    3) say "Nothing to lock: no proxy runs" ;;
+    4)
+      say "Not locked: clients were still active after $drain_timeout. None was cut; all are served" \
+        "as before. To see who they are: proxyctl --runtime-dir $directory connections"
+      ;;
+    5)
+      say "Not locked: somebody else has. Wait until that deployment is over; if it was broken off," \
+        "end its lock as said above, or wait until its lease has expired"
+      ;;
+    8)
+      is_only_kept || fail "Not locked, see above"
+      say "Nothing to lock: no proxy runs, a keeper keeps those who wait"
+      code=0
+      ;;
+    *) say "Not locked, see above" ;;
+  esac
+  [[ $code == 3 ]] || exit "$code"
+}
+
+# Whether there is a keeper, but no proxy.
+is_only_kept() {
+  local status
+  status=$(proxyctl status --json) && [[ $(json_value state "$status") == parked &&
+    $(json_value pid "$status") == "$(json_value keeper "$status")" ]]
+}
+
+unlock() {
+  local code
+  proxyctl resume --owner disnix
+  code=$?
+  case $code in
+    0) ;;
+    3) say "Warning: nothing to unlock, no proxy runs" ;;
+    5) say "Warning: not unlocked, somebody else holds the drain" ;;
+    8) say "Warning: nothing to unlock, no proxy runs; a keeper keeps those who wait" ;;
+    *)
+      say "Failed to unlock; to do so by hand: proxyctl --runtime-dir $directory resume --force"
+      exit "$code"
+      ;;
+  esac
+}
+
+deactivate() {
+  local status state='' pid='' code
+  status=$(proxyctl status --json)
+  code=$?
+  if [[ $code == 0 ]]; then
+    state=$(json_value state "$status")
+    pid=$(json_value pid "$status")
+    # Once the proxy is gone, its keeper answers.
+    [[ $pid != "$(json_value keeper "$status")" ]] || pid=''
+  elif [[ $code != 3 ]]; then
+    say "Warning: the proxy does not say how it is; it is stopped all the same"
+  fi
+  case $state in
+    drained)
+      proxyctl park --for "$park_time" ||
+        say "Warning: failed to park the proxy, so those who wait are reset"
+      ;;
+    draining) say "Warning: the proxy is not drained yet, so those who wait are reset" ;;
+  esac
+  stop "$pid"
+}
+
+# Has the process manager stop the proxy, and waits until it is gone. $1: its process, if it is known
+stop() {
+  local pid=$1 file end
+  remove_stale_pid_file
+  run_module deactivate || fail "Failed to deactivate the proxy, see above"
+  file=$(pid_file)
+  end=$(($(elapsed) + stop_limit))
+  until { [[ -z $pid ]] || is_gone "$pid"; } && [[ -z $file || ! -e $file ]]; do
+    if (($(elapsed) > end)); then
+      fail "The proxy${pid:+ (process $pid)} did not end within $stop_limit s: see its log, end" \
+        "it by hand, and deploy again"
+    fi
+    sleep "$moment"
+  done
+}
+
+activate() {
+  local before
+  remove_stale_pid_file
+  before=$(socket_identity)
+  if [[ $module_type == process ]]; then
+    # The module sleeps for that long when the PID file is not there at once.
+    export timeout=${timeout:-0.1}
+  fi
+  run_module activate || fail "Failed to activate the proxy, see above"
+  await_proxy "$before" && return
+  say "The proxy has ended, or did not answer at $directory within $start_limit s: see its log. It is" \
+    "stopped again"
+  # Disnix does not deactivate what it failed to activate.
+  stop ''
+  exit 1
+}
+
+# Which control socket there is: each process makes its own.
+socket_identity() { stat -c '%i %z' "$directory/control.sock" 2>/dev/null; }
+
+# Waits until a proxy answers, not just its keeper. To ask costs more than to see that there is somebody
+# else to be asked; but it may be a proxy that ran before. $1: the control socket that there was
+await_proxy() {
+  local file status round missing=0 end
+  file=$(pid_file)
+  end=$(($(elapsed) + start_limit))
+  for ((round = 1; $(elapsed) <= end; round++)); do
+    if [[ $(socket_identity) != "$1" ]] || ((round % 50 == 0)); then
+      if status=$(proxyctl status --json 2>/dev/null) &&
+        [[ $(json_value state "$status") != parked ]]; then
+        return 0
+      fi
+    fi
+    # The module does not notice that what it has started ended at once.
+    [[ -z $file || -e $file ]] && missing=0
+    ((missing++ < 50)) || return 1
+    sleep "$moment"
+  done
+  return 1
+}
+
+case $operation in
+  '') fail "Usage: wrapper OPERATION" ;;
+  lock | unlock | activate | deactivate) "$operation" ;;
+  *)
+    # Dysnomia's modules end with 0 for an operation that they do not know, so nothing else may be
+    # taken for "unknown".
+    [[ -x $module ]] || exit 0
+    run_module "$operation"
+    ;;
+esac
