@@ -15,20 +15,45 @@
 }:
 
 let
+  # Of each version its own: Dysnomia waits for no process to end, and takes one to be running as long
+  # as its PID file is there.
+  version = builtins.substring 0 8 (builtins.hashString "sha256"
+    (builtins.unsafeDiscardStringContext (toString ([ foregroundProcess ] ++ args))));
+  pidFile = "${runtimeDir}/${instanceName}-${version}.pid";
+
   start = writeScript "start-${instanceName}" ''
     #!${stdenv.shell} -e
     ${coreutils}/bin/mkdir -p ${runtimeDir} ${logDir}
     ${initialize}
-    exec ${daemon}/bin/daemon --unsafe --pidfile ${runtimeDir}/${instanceName}.pid \
-      --output ${logDir}/${instanceName}.log -- \
+    # Waits until the rest succeeds, for so many hundredths of a second.
+    await() {
+      left=$1
+      shift
+      until "$@" || [ "$left" = 0 ]; do
+        left=$((left - 1))
+        ${coreutils}/bin/sleep 0.01
+      done
+    }
+    none_runs() {
+      for file in ${runtimeDir}/${instanceName}-*.pid; do
+        if [ -e "$file" ] && kill -0 "$(${coreutils}/bin/cat "$file")" 2>/dev/null; then
+          return 1
+        fi
+      done
+    }
+    # An earlier version may still be ending, and has the port until then.
+    await 1000 none_runs
+    ${daemon}/bin/daemon --unsafe --pidfile ${pidFile} --output ${logDir}/${instanceName}.log -- \
       ${foregroundProcess} ${lib.escapeShellArgs args}
+    # Dysnomia sleeps for a second if it is not there at once.
+    await 100 test -e ${pidFile}
   '';
 in
 runCommand instanceName { } ''
   mkdir -p $out/etc/dysnomia/process
   cat > $out/etc/dysnomia/process/${instanceName} <<END
   process=${start}
-  pidFile=${runtimeDir}/${instanceName}.pid
+  pidFile=${pidFile}
   END
   ${postInstall}
   :

@@ -189,11 +189,14 @@ activate() {
     # The module sleeps for that long when the PID file is not there at once.
     export timeout=${timeout:-0.1}
   fi
-  run_module activate || fail "Failed to activate the proxy, see above"
-  await_proxy "$before" && return
-  say "The proxy has ended, or did not answer at $directory within $start_limit s: see its log. It is" \
-    "stopped again"
-  # Disnix does not deactivate what it failed to activate.
+  if run_module activate; then
+    await_proxy "$before" && return
+    say "The proxy has ended, or did not answer at $directory within $start_limit s: see its log"
+  else
+    say "Failed to activate the proxy, see above"
+  fi
+  # Disnix does not deactivate what it failed to activate, and a process manager may try again and
+  # again, just when the earlier version is to be back.
   stop ''
   exit 1
 }

@@ -79,11 +79,13 @@ let
   '';
 
   credentialsFiles = pkgs.runCommand "credentials" { } ''
-    mkdir -p $out/dysnomia-support/users $out/dysnomia-support/groups
+    mkdir -p $out/dysnomia-support
     ${lib.concatStrings (lib.mapAttrsToList (name: _: ''
+      mkdir -p $out/dysnomia-support/groups
       touch $out/dysnomia-support/groups/${name}
     '') (credentials.groups or { }))}
     ${lib.concatStrings (lib.mapAttrsToList (name: user: ''
+      mkdir -p $out/dysnomia-support/users
       echo group=${user.group} > $out/dysnomia-support/users/${name}
     '') (credentials.users or { }))}
   '';

@@ -1,0 +1,56 @@
+/**
+ * Builds components of the example.
+ *
+ * @module
+ */
+
+import { join } from "node:path";
+import { type Nix, ROOT } from "../nix.ts";
+
+/** Where Dysnomia is: a stand-in, or the one that `$DYSNOMIA` names. */
+export const DYSNOMIA = Deno.env.get("DYSNOMIA") ?? join(ROOT, "tests/nix/dysnomia");
+
+/** Dysnomia's modules for process managers. */
+export type ProcessType = "process" | "supervisord-program" | "systemd-unit";
+
+/** A component of the example: a proxy if it has an upstream, else a server. */
+export interface Description {
+  readonly processType: ProcessType;
+  readonly port: number;
+  /** Where all its files are. */
+  readonly state: string;
+  /** The package with the executables. */
+  readonly programs: string;
+  /** The port of the server behind a proxy. */
+  readonly upstream?: number;
+  /** Parameters of the package of the proxy. */
+  readonly options?: ProxyOptions;
+  /** What stands before the command of the process. */
+  readonly before: readonly string[];
+  /** Options before those that it has. */
+  readonly args: readonly string[];
+  /** To whom the proxy's directory is given. */
+  readonly owner?: number;
+}
+
+/** Parameters of the package of the proxy; durations. */
+export interface ProxyOptions {
+  readonly drainTimeout?: string;
+  readonly lease?: string;
+  readonly parkTime?: string;
+  readonly stopTimeout?: string;
+}
+
+/** Builds a component. @returns its store path */
+export async function build(nix: Nix, description: Description): Promise<string> {
+  const file = join(nix.directory, `${crypto.randomUUID()}.json`);
+  await Deno.writeTextFile(file, JSON.stringify({ options: {}, ...description }));
+  const [path = ""] = await nix.build(
+    `import ${join(import.meta.dirname ?? ".", "component.nix")} {
+      inherit stub root;
+      dysnomia = "${DYSNOMIA}";
+      description = ${file};
+    }`,
+  );
+  return path;
+}

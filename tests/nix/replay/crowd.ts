@@ -1,0 +1,84 @@
+import type { Address } from "../../../lib/address.ts";
+import { Peer } from "../../relay/peer.ts";
+import { pause } from "../../relay/waiting.ts";
+import { answerOf } from "./example.ts";
+
+/** What a crowd has seen. */
+export interface Receipt {
+  /** How many visits came to a good end. */
+  readonly visits: number;
+  /** What went wrong in all others. */
+  readonly faults: readonly string[];
+  /** What each visit was answered, in the order in which they began. */
+  readonly answers: readonly string[];
+  /** The longest that anybody waited for the first answer, in milliseconds. */
+  readonly longest: number;
+}
+
+/** Clients that come, stay for some answers, go, and come again. */
+export class Crowd {
+  readonly #faults: string[] = [];
+  readonly #answers: string[] = [];
+  readonly #clients: Promise<void>[];
+  #visits = 0;
+  #longest = 0;
+  #changed = Promise.withResolvers<void>();
+  #isOver = false;
+
+  /** @param count how many there are */
+  constructor(private readonly address: Address, readonly count: number) {
+    this.#clients = Array.from({ length: count }, (_, number) => this.#live(number));
+  }
+
+  /** Waits until so many visits more are over. */
+  async visits(count: number): Promise<void> {
+    const enough = this.#visits + this.#faults.length + count;
+    while (this.#visits + this.#faults.length < enough) await this.#changed.promise;
+  }
+
+  /** Lets all visits come to their end. */
+  async leave(): Promise<Receipt> {
+    this.#isOver = true;
+    await Promise.all(this.#clients);
+    return {
+      visits: this.#visits,
+      faults: this.#faults,
+      answers: this.#answers,
+      longest: this.#longest,
+    };
+  }
+
+  async #live(number: number): Promise<void> {
+    for (let visit = 0; !this.#isOver; visit++) {
+      try {
+        await this.#visit(number, visit);
+        this.#visits++;
+      } catch (error) {
+        this.#faults.push(`${error}`);
+      }
+      this.#changed.resolve();
+      this.#changed = Promise.withResolvers();
+    }
+  }
+
+  async #visit(number: number, visit: number): Promise<void> {
+    const turn = this.#answers.push("") - 1;
+    const began = performance.now();
+    using peer = await Peer.connect(this.address);
+    for (let question = 0; question <= visit % 3; question++) {
+      await peer.send("hello\n");
+      const answer = await peer.read(answerOf(1).length);
+      if (question === 0) {
+        this.#answers[turn] = answer;
+        this.#longest = Math.max(this.#longest, performance.now() - began);
+      } else if (answer !== this.#answers[turn]) {
+        throw new Error(`"${answer}" after "${this.#answers[turn]}"`);
+      }
+      // Some are in the middle of it, whenever it is.
+      await pause((number * 7 + visit * 13) % 50);
+    }
+    await peer.send("quit\n");
+    const rest = await peer.rest();
+    if (rest !== "") throw new Error(`"${rest}" after the last answer`);
+  }
+}

@@ -1,0 +1,147 @@
+import assert from "node:assert/strict";
+import type { Peer } from "../../relay/peer.ts";
+import { testWith } from "../../support/tools.ts";
+import { until } from "../../support/until.ts";
+import { deploy, namesOf, story } from "./disnix.ts";
+import { answered, Example } from "./example.ts";
+import { Machine } from "./machine.ts";
+import { pidFileOf, type Service } from "./service.ts";
+import { PROCESS_TYPES, whyNot } from "./why_not.ts";
+
+const no = whyNot("process");
+
+for (const type of PROCESS_TYPES.filter((type) => type !== "supervisord-program")) {
+  testWith(
+    whyNot(type),
+    `${type}: a proxy that does not start is rolled back, and who waits is served by the old`,
+    async () => {
+      await using machine = await Machine.start(type);
+      await using example = new Example(machine);
+      const before = await example.install();
+      const after = await example.version(2, { args: ["--no-such-option"] });
+      let held: Peer | undefined;
+      const deployment = await deploy(machine, before, after, async () => {
+        held = await example.client();
+      });
+      assert.deepEqual(namesOf(deployment).slice(3), [
+        "activate server-v2",
+        "activate proxy",
+        "deactivate server-v2",
+        "activate server-v1",
+        "activate proxy",
+        "unlock proxy",
+      ], story(deployment));
+      const codes = deployment.calls.map(({ code }) => code);
+      assert.deepEqual(codes, [0, 0, 0, 0, 1, 0, 0, 0, 0], story(deployment));
+      assert.ok(held !== undefined);
+      await answered(held, 1);
+    },
+  );
+}
+
+testWith(no, "a deployment that fails when the proxy has been replaced loses nobody", async () => {
+  await using machine = await Machine.start();
+  await using example = new Example(machine);
+  const before = await example.install();
+  const after = await example.version(2);
+  // Of this type it has nothing to be called.
+  const { component } = after[0];
+  const broken: Service = { name: "broken", type: "wrapper", component, dependsOn: after };
+  let held: Peer | undefined;
+  const deployment = await deploy(machine, before, [...after, broken], async () => {
+    held = await example.client();
+  });
+  assert.deepEqual(namesOf(deployment).slice(3), [
+    "activate server-v2",
+    "activate proxy",
+    "activate broken",
+    "deactivate proxy",
+    "deactivate server-v2",
+    "activate server-v1",
+    "activate proxy",
+    "unlock proxy",
+  ], story(deployment));
+  assert.ok(held !== undefined);
+  await answered(held, 1);
+});
+
+testWith(no, "a proxy that is undeployed is parked, and its keeper ends by itself", async () => {
+  await using machine = await Machine.start();
+  await using example = new Example(machine);
+  const before = await example.install({ parkTime: "500ms" });
+  const deployment = await deploy(machine, before, []);
+  assert.ok(deployment.succeeded, story(deployment));
+  assert.deepEqual(namesOf(deployment), [
+    "lock proxy",
+    "deactivate proxy",
+    "deactivate server-v1",
+  ]);
+  await until(() => example.keepers(), (keepers) => keepers.length === 0);
+  const log = await Deno.readTextFile(`${example.directory}/keeper.log`);
+  assert.match(log, /Ended: time over/);
+});
+
+testWith(
+  no,
+  "a proxy that was killed with its daemon, and left its PID file, is deployed",
+  async () => {
+    await using machine = await Machine.start();
+    await using example = new Example(machine);
+    const before = await example.install();
+    const daemon = Number(await Deno.readTextFile(await pidFileOf(before[1])));
+    const { pid } = await example.status();
+    for (const victim of [daemon, pid]) {
+      Deno.kill(victim, "SIGKILL");
+      await until(() => isThere(victim), (isThere) => !isThere);
+    }
+    const deployment = await deploy(machine, before, await example.version(2));
+    assert.ok(deployment.succeeded, story(deployment));
+    assert.match(story(deployment), /Removing \S+\.pid: process \d+ is gone/);
+    await example.served(2);
+  },
+);
+
+testWith(no, "a proxy whose daemon takes its time to end is started again", async () => {
+  await using machine = await Machine.start();
+  await using example = new Example(machine);
+  // The daemon ends a while after the proxy, and removes its PID file only then.
+  const slow = ["sh", "-c", '"$@" & trap "kill $!" TERM; wait; wait; sleep 1', "sh"];
+  const [, proxy] = await example.install({ before: slow });
+  for (const operation of ["lock", "deactivate", "activate", "unlock"]) {
+    await using running = await machine.operate(proxy, operation);
+    const { code, stderr } = await running.finished();
+    assert.equal(code, 0, `${operation}: ${stderr}`);
+  }
+  await example.served(1);
+});
+
+testWith(no, "a proxy that is not ended makes its deactivation fail, and goes on", async () => {
+  await using machine = await Machine.start();
+  await using example = new Example(machine);
+  // A shell that hears no signals, and passes none on.
+  const deaf = ["sh", "-c", 'trap "" TERM; "$@" & wait', "sh"];
+  const before = await example.install({ before: deaf, stopTimeout: "0s" });
+  const { pid } = await example.status();
+  try {
+    let held: Peer | undefined;
+    const deployment = await deploy(machine, before, await example.version(2), async () => {
+      held = await example.client();
+    });
+    assert.deepEqual(namesOf(deployment), ["lock proxy", "deactivate proxy", "unlock proxy"]);
+    assert.deepEqual(deployment.calls.map(({ code }) => code), [0, 1, 0], story(deployment));
+    assert.match(story(deployment), /The proxy \(process \d+\) did not end within 10 s: /);
+    assert.ok(held !== undefined);
+    await answered(held, 1);
+  } finally {
+    Deno.kill(pid, "SIGKILL");
+  }
+});
+
+function isThere(pid: number): boolean {
+  try {
+    Deno.statSync(`/proc/${pid}`);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,141 @@
+import assert from "node:assert/strict";
+import { testWith } from "../../support/tools.ts";
+import { deploy, namesOf, story } from "./disnix.ts";
+import { answered, Example, leave } from "./example.ts";
+import { Machine } from "./machine.ts";
+import { whyNot } from "./why_not.ts";
+
+const no = whyNot("process");
+
+testWith(
+  no,
+  "a second deployer is refused while the first one holds, and unlocks nothing",
+  async () => {
+    await using machine = await Machine.start();
+    await using example = new Example(machine);
+    const before = await example.install();
+    const after = await example.version(2);
+    let waiting;
+    const first = await deploy(machine, before, after, async () => {
+      waiting = await example.client();
+      const second = await deploy(machine, before, after);
+      assert.deepEqual(namesOf(second), ["lock proxy", "unlock proxy"]);
+      assert.deepEqual(second.calls.map(({ code }) => code), [5, 0], story(second));
+      assert.match(story(second), /drained by "disnix" \(deployment by Disnix\)/);
+      assert.match(story(second), /port \d+: Not locked: somebody else has\. Wait until/);
+      assert.equal((await example.status()).state, "drained");
+    });
+    assert.ok(first.succeeded, story(first));
+    assert.ok(waiting !== undefined);
+    await answered(waiting, 2);
+  },
+);
+
+testWith(no, "a second deployer is refused while the first one still waits", async () => {
+  await using machine = await Machine.start();
+  await using example = new Example(machine);
+  const [server, proxy] = await example.install();
+  const client = await example.served(1);
+  await using lock = await machine.operate(proxy, "lock");
+  await example.until(({ state }) => state === "draining");
+  const second = await deploy(machine, [server, proxy], await example.version(2));
+  assert.deepEqual(second.calls.map(({ code }) => code), [5, 0], story(second));
+  assert.equal((await example.status()).state, "draining");
+  await leave(client);
+  assert.equal((await lock.finished()).code, 0);
+  assert.equal((await example.status()).state, "drained");
+});
+
+testWith(no, "a lock that takes too long fails, and leaves everything as it was", async () => {
+  await using machine = await Machine.start();
+  await using example = new Example(machine);
+  const before = await example.install({ drainTimeout: "300ms" });
+  const early = await example.served(1);
+  const { pid } = await example.status();
+  const deployment = await deploy(machine, before, await example.version(2));
+  assert.deepEqual(namesOf(deployment), ["lock proxy", "unlock proxy"]);
+  assert.deepEqual(deployment.calls.map(({ code }) => code), [4, 0], story(deployment));
+  assert.match(
+    story(deployment),
+    /Not locked: clients were still active after 300ms\. None was cut/,
+  );
+  const status = await example.status();
+  assert.deepEqual([status.state, status.pid, status.active], ["open", pid, 1]);
+  await early.send("hello\n");
+  await answered(early, 1);
+  const late = await example.served(1);
+  await leave(late);
+});
+
+for (const [signal, code] of [["SIGTERM", 143], ["SIGINT", 130], ["SIGHUP", 129]] as const) {
+  testWith(no, `a lock that is ended by ${signal} is cancelled before it ends`, async () => {
+    await using machine = await Machine.start();
+    await using example = new Example(machine);
+    const [, proxy] = await example.install();
+    const active = await example.served(1);
+    // Not Dysnomia's module, which would end without it.
+    await using lock = await machine.run([`${proxy.component}/bin/wrapper`, "lock"]);
+    await example.until(({ state }) => state === "draining");
+    const held = await example.client();
+    lock.kill(signal);
+    const finished = await lock.finished();
+    assert.equal(finished.code, code, finished.stderr);
+    assert.match(finished.stderr, /The lock was cancelled; clients are served as before\n$/);
+    await example.until(({ state }) => state === "open");
+    await answered(held, 1);
+    await active.send("hello\n");
+    await answered(active, 1);
+  });
+}
+
+testWith(no, "a lock that was never released ends with its lease", async () => {
+  await using machine = await Machine.start();
+  await using example = new Example(machine);
+  const [, proxy] = await example.install({ lease: "500ms" });
+  await using lock = await machine.operate(proxy, "lock");
+  assert.equal((await lock.finished()).code, 0);
+  const held = await example.client();
+  await answered(held, 1);
+});
+
+testWith(no, "where no proxy runs, locking and unlocking succeed", async () => {
+  await using machine = await Machine.start();
+  await using example = new Example(machine);
+  const [, proxy] = await example.version(1);
+  for (const operation of ["lock", "unlock", "deactivate"]) {
+    await using running = await machine.operate(proxy, operation);
+    const { code, stderr } = await running.finished();
+    assert.equal(code, 0, `${operation}: ${stderr}`);
+    assert.match(stderr, /No proxy runs at/);
+  }
+});
+
+testWith(
+  no,
+  "where only a keeper is, locking and unlocking succeed and change nothing",
+  async () => {
+    await using machine = await Machine.start();
+    await using example = new Example(machine);
+    const [, proxy] = await example.install();
+    for (const operation of ["lock", "deactivate", "lock", "unlock", "deactivate"]) {
+      await using running = await machine.operate(proxy, operation);
+      const { code, stderr } = await running.finished();
+      assert.equal(code, 0, `${operation}: ${stderr}`);
+    }
+    const [keeper] = example.keepers();
+    assert.ok(keeper !== undefined);
+    assert.equal((await example.status()).pid, keeper);
+  },
+);
+
+testWith(no, "a proxy that dies while it is locked makes the lock fail", async () => {
+  await using machine = await Machine.start();
+  await using example = new Example(machine);
+  const [, proxy] = await example.install();
+  await example.served(1);
+  await using lock = await machine.operate(proxy, "lock");
+  const status = await example.until(({ state }) => state === "draining");
+  Deno.kill(status?.pid ?? 0, "SIGKILL");
+  const { code, stderr } = await lock.finished();
+  assert.equal(code, 9, stderr);
+});

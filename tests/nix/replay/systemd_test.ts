@@ -1,0 +1,64 @@
+import assert from "node:assert/strict";
+import { testWith } from "../../support/tools.ts";
+import { answered, Example } from "./example.ts";
+import { Machine } from "./machine.ts";
+import { whyNot } from "./why_not.ts";
+
+const no = whyNot("systemd-unit");
+
+async function systemctl(machine: Machine, ...args: string[]): Promise<string> {
+  await using running = await machine.run(["systemctl", ...args]);
+  const { stdout, stderr } = await running.finished();
+  assert.equal(stderr, "");
+  return stdout.trim();
+}
+
+function unitOf({ address }: Example): string {
+  return `nix-process-disnix-tcp-proxy-${address.port}.service`;
+}
+
+testWith(no, "a reload replaces the process of the unit, and its connections go on", async () => {
+  await using machine = await Machine.start("systemd-unit");
+  await using example = new Example(machine);
+  await example.install();
+  const unit = unitOf(example);
+  const client = await example.served(1);
+  const { pid } = await example.status();
+  assert.equal(await systemctl(machine, "show", "--property=MainPID", unit), `MainPID=${pid}`);
+  await systemctl(machine, "reload", unit);
+  const after = await example.status();
+  assert.notEqual(after.pid, pid);
+  assert.equal(
+    await systemctl(machine, "show", "--property=MainPID,ActiveState", unit),
+    `MainPID=${after.pid}\nActiveState=active`,
+  );
+  await client.send("hello\n");
+  await answered(client, 1);
+});
+
+testWith(no, "a unit that is stopped takes nothing with it that waits for the next", async () => {
+  await using machine = await Machine.start("systemd-unit");
+  await using example = new Example(machine);
+  const [, proxy] = await example.install();
+  const unit = unitOf(example);
+  const operate = async (operation: string) => {
+    await using running = await machine.operate(proxy, operation);
+    const { code, stderr } = await running.finished();
+    assert.equal(code, 0, stderr);
+  };
+  await operate("lock");
+  const early = await example.client();
+  await operate("deactivate");
+  // Its file is gone as well, and so is all that systemd knew of it.
+  assert.equal(
+    await systemctl(machine, "show", "--property=ActiveState", unit),
+    "ActiveState=inactive",
+  );
+  const late = await example.client();
+  const { pid, keeper, queued } = await example.status();
+  assert.deepEqual([pid, queued], [keeper, 2]);
+  await operate("activate");
+  await operate("unlock");
+  await answered(early, 1);
+  await answered(late, 1);
+});

@@ -1,0 +1,100 @@
+import assert from "node:assert/strict";
+import { freePort } from "../../storm/free_port.ts";
+import { testWith } from "../../support/tools.ts";
+import { Crowd } from "./crowd.ts";
+import { deploy, type Deployment, namesOf, story } from "./disnix.ts";
+import { answerOf, Example } from "./example.ts";
+import { Machine } from "./machine.ts";
+import type { Service } from "./service.ts";
+import { PROCESS_TYPES, whyNot } from "./why_not.ts";
+
+/** Deploys under 64 clients, each of which must be served, by the old version or the new one. */
+async function upgrade(
+  example: Example,
+  before: readonly Service[],
+  after: readonly Service[],
+): Promise<Deployment> {
+  const crowd = new Crowd(example.address, 64);
+  await crowd.visits(crowd.count);
+  const deployment = await deploy(example.machine, before, after);
+  assert.ok(deployment.succeeded, story(deployment));
+  await crowd.visits(crowd.count);
+  const { faults, answers } = await crowd.leave();
+  assert.deepEqual(faults, [], story(deployment));
+  const turn = answers.indexOf(answerOf(2));
+  assert.ok(turn > 0, "nobody was served by the new version");
+  // They began in that order, but those who began together may have been accepted in another.
+  const late = answers.slice(turn + crowd.count);
+  assert.ok(!late.includes(answerOf(1)), "the old version went on");
+  return deployment;
+}
+
+for (const type of PROCESS_TYPES) {
+  testWith(
+    whyNot(type),
+    `${type}: a server moves under 64 clients, and none is refused, reset or lost`,
+    async () => {
+      await using machine = await Machine.start(type);
+      await using example = new Example(machine);
+      const services = await example.version(1);
+      const first = await deploy(machine, [], services);
+      assert.deepEqual(namesOf(first), [
+        "activate server-v1",
+        "activate proxy",
+        "unlock proxy",
+      ], story(first));
+      const second = await upgrade(example, services, await example.version(2));
+      assert.deepEqual(namesOf(second), [
+        "lock proxy",
+        "deactivate proxy",
+        "deactivate server-v1",
+        "activate server-v2",
+        "activate proxy",
+        "unlock proxy",
+      ]);
+      assert.deepEqual(example.keepers(), []);
+    },
+  );
+}
+
+for (const type of PROCESS_TYPES) {
+  testWith(
+    whyNot(type),
+    `${type}: a server changes in place under 64 clients, and none is refused, reset or lost`,
+    async () => {
+      await using machine = await Machine.start(type);
+      await using example = new Example(machine);
+      const port = freePort();
+      const before = await example.version(1, {}, port);
+      assert.ok((await deploy(machine, [], before)).succeeded);
+      const after = await example.version(2, {}, port);
+      // It is deployed anew although it is the same, because of what it depends on.
+      assert.equal(before[1].component, after[1].component);
+      const { calls } = await upgrade(example, before, after);
+      assert.equal(calls.filter(({ service }) => service.name === "proxy").length, 4);
+    },
+  );
+}
+
+testWith(
+  whyNot("supervisord-program"),
+  "a proxy that does not depend on its server keeps running, and only holds",
+  async () => {
+    await using machine = await Machine.start("supervisord-program");
+    await using example = new Example(machine);
+    const port = freePort();
+    const [server, proxy] = await example.version(1, {}, port);
+    const connected = { ...proxy, dependsOn: [] };
+    assert.ok((await deploy(machine, [], [server, connected])).succeeded);
+    const { pid } = await example.status();
+    const next = await example.server(2, port);
+    const deployment = await upgrade(example, [server, connected], [next, connected]);
+    assert.deepEqual(namesOf(deployment), [
+      "lock proxy",
+      "deactivate server-v1",
+      "activate server-v2",
+      "unlock proxy",
+    ]);
+    assert.equal((await example.status()).pid, pid);
+  },
+);
