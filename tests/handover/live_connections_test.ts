@@ -5,7 +5,8 @@ import { Lineage } from "./lineage.ts";
 import { connected, Wire } from "./wire.ts";
 import { whyNoTakeover } from "./why_not.ts";
 
-const TAKEOVERS = 20;
+/** How many takeovers there are; `$TAKEOVERS` for more. */
+const TAKEOVERS = Number(Deno.env.get("TAKEOVERS") ?? 20);
 
 /** How the takeovers differ from each other. */
 const OPTIONS = [
