@@ -10,6 +10,7 @@
  */
 
 import { formatAddress, parseAddress } from "../../lib/address.ts";
+import { plainOptions, UNHEARD } from "./plain.ts";
 import { type Kind, RELAYS } from "./relays.ts";
 
 const [kind, upstream, threads] = Deno.args as [Kind, string, string];
@@ -18,27 +19,18 @@ let failures = 0;
 let turnedAway = 0;
 let broken: string | null = null;
 const relay = await RELAYS[kind]({ host: "127.0.0.1", port: 0 }, {
-  upstream: parseAddress(upstream),
-  connectTimeout: 10_000,
-  idleTimeout: null,
-  halfCloseTimeout: 60_000,
-  maxConnections: null,
+  ...plainOptions(parseAddress(upstream)),
   threads: Number(threads),
-  keepAlive: null,
-  userTimeout: null,
 }, {
-  noneActive() {},
+  ...UNHEARD,
   opened() {},
   closed() {},
   connectFailed() {
     failures++;
   },
-  gaveUp() {},
-  released() {},
   full() {
     full++;
   },
-  queueFilling() {},
   broken(error) {
     broken = error.message;
   },

@@ -14,6 +14,7 @@ import type {
   RelayOptions,
 } from "../../lib/relay/relay.ts";
 import { Peer, Service } from "./peer.ts";
+import { plainOptions } from "./plain.ts";
 import { type Kind, RELAYS } from "./relays.ts";
 import { eventually } from "./waiting.ts";
 
@@ -84,14 +85,7 @@ export class Stage implements AsyncDisposable {
     const stage = new Stage(service, undefined as unknown as Relay);
     const { listen = { host: "127.0.0.1", port: 0 }, holding = false, ...settings } = options;
     stage.relay = await RELAYS[kind](listen, {
-      upstream: service.address,
-      connectTimeout: 10_000,
-      idleTimeout: null,
-      halfCloseTimeout: 60_000,
-      maxConnections: null,
-      threads: 1,
-      keepAlive: null,
-      userTimeout: null,
+      ...plainOptions(service.address),
       ...settings,
     }, stage.events);
     if (!holding) await stage.relay.open();

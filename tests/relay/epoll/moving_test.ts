@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { EpollRelay } from "../../../lib/relay/epoll/relay.ts";
-import type { RelayEvents, RelayOptions } from "../../../lib/relay/relay.ts";
+import type { RelayOptions } from "../../../lib/relay/relay.ts";
 import { Peer, Service } from "../peer.ts";
+import { plainOptions, UNHEARD } from "../plain.ts";
 import { eventually, pause } from "../waiting.ts";
 
 /** What is sent: each byte tells its place in the stream, but for whole turns of 251. */
@@ -11,29 +12,8 @@ const BYTES = Uint8Array.from({ length: 300_000 }, (_, index) => index % 251);
 /** How often the connections are moved, at least. */
 const MOVES = 20;
 
-const EVENTS: RelayEvents = {
-  noneActive() {},
-  connectFailed() {},
-  gaveUp() {},
-  released() {},
-  full() {},
-  queueFilling() {},
-  broken(error) {
-    throw error;
-  },
-};
-
 function options(service: Service, threads: number): RelayOptions {
-  return {
-    upstream: service.address,
-    connectTimeout: 10_000,
-    idleTimeout: null,
-    halfCloseTimeout: 60_000,
-    maxConnections: 100,
-    threads,
-    keepAlive: null,
-    userTimeout: null,
-  };
+  return { ...plainOptions(service.address), maxConnections: 100, threads };
 }
 
 Deno.test("connections that are frozen and thawed, here or in another relay, lose nothing and go on", async () => {
@@ -41,7 +21,7 @@ Deno.test("connections that are frozen and thawed, here or in another relay, los
   let relay = await EpollRelay.listen(
     { host: "127.0.0.1", port: 0 },
     options(service, 1),
-    EVENTS,
+    UNHEARD,
   );
   const address = relay.listen;
   await relay.open();
@@ -77,7 +57,7 @@ Deno.test("connections that are frozen and thawed, here or in another relay, los
       if (moves % 3 === 2) {
         await relay.thaw();
       } else {
-        relay = await EpollRelay.takeOver(moved, options(service, 1 + moves % 2), EVENTS);
+        relay = await EpollRelay.takeOver(moved, options(service, 1 + moves % 2), UNHEARD);
         await relay.thaw();
         await relay.open();
       }

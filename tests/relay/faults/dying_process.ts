@@ -8,6 +8,7 @@
 
 import { formatAddress, parseAddress } from "../../../lib/address.ts";
 import { listen } from "../../../lib/linux/socket.ts";
+import { plainOptions, UNHEARD } from "../plain.ts";
 import { type Kind, RELAYS } from "../relays.ts";
 
 const { dup2 } = Deno.dlopen("libc.so.6", {
@@ -17,22 +18,8 @@ const { dup2 } = Deno.dlopen("libc.so.6", {
 const [kind, upstream, state] = Deno.args as [Kind, string, "open" | "holding"];
 const descriptor = listen({ host: "127.0.0.1", port: 0 }, false, 64);
 let breakages = 0;
-const relay = await RELAYS[kind]({ descriptor }, {
-  upstream: parseAddress(upstream),
-  connectTimeout: 10_000,
-  idleTimeout: null,
-  halfCloseTimeout: null,
-  maxConnections: null,
-  threads: 1,
-  keepAlive: null,
-  userTimeout: null,
-}, {
-  noneActive() {},
-  connectFailed() {},
-  gaveUp() {},
-  released() {},
-  full() {},
-  queueFilling() {},
+const relay = await RELAYS[kind]({ descriptor }, plainOptions(parseAddress(upstream)), {
+  ...UNHEARD,
   broken(error) {
     breakages++;
     say(`broken ${error.message.replaceAll("\n", " ")}`);

@@ -8,6 +8,7 @@
 
 import { formatAddress, parseAddress } from "../../../lib/address.ts";
 import type { Relay } from "../../../lib/relay/relay.ts";
+import { plainOptions, UNHEARD } from "../plain.ts";
 import { type Kind, RELAYS } from "../relays.ts";
 
 const RELAYS_AT_ONCE = 8;
@@ -17,22 +18,8 @@ let broken = "no";
 let stopped = false;
 let holds = 0;
 const make = () =>
-  RELAYS[kind]({ host: "127.0.0.1", port: 0 }, {
-    upstream: parseAddress(upstream),
-    connectTimeout: 10_000,
-    idleTimeout: null,
-    halfCloseTimeout: null,
-    maxConnections: null,
-    threads: 1,
-    keepAlive: null,
-    userTimeout: null,
-  }, {
-    noneActive() {},
-    connectFailed() {},
-    gaveUp() {},
-    released() {},
-    full() {},
-    queueFilling() {},
+  RELAYS[kind]({ host: "127.0.0.1", port: 0 }, plainOptions(parseAddress(upstream)), {
+    ...UNHEARD,
     broken(error) {
       broken = error.message;
     },
