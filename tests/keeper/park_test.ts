@@ -298,3 +298,13 @@ testWith(
     assert.equal(await client.read(2), "hi");
   },
 );
+
+testWith(no, "a parked proxy is not upgraded: exit code 8, and it is parked still", async () => {
+  await using stage = await Stage.set();
+  await stage.drain();
+  await stage.park();
+  const { code, stderr } = await stage.proxy.ctl(["upgrade"]);
+  assert.equal(code, 8);
+  assert.match(stderr, /^proxyctl: The proxy is parked: stop it, and start its successor\n$/);
+  assert.equal((await stage.proxy.status()).state, "parked");
+});
