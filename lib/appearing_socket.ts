@@ -23,12 +23,8 @@ export class AppearingSocket {
     this.temporary = `${path}.${crypto.randomUUID().slice(0, 4)}`;
   }
 
-  /**
-   * Puts the socket in its place, whoever was there before, and clears away what others left behind
-   * who died before they appeared. Only for the owner of the directory.
-   */
+  /** Puts the socket in its place, whoever was there before. Only for the owner of the directory. */
   async appear(): Promise<void> {
-    await this.#removeRemains();
     const { ino } = await Deno.lstat(this.temporary);
     await Deno.rename(this.temporary, this.#path);
     this.#inode = ino;
@@ -49,7 +45,11 @@ export class AppearingSocket {
     return wasThere;
   }
 
-  async #removeRemains(): Promise<void> {
+  /**
+   * Clears away what others left behind who died before they appeared. Only for who has just become
+   * the owner of the directory: later there may be somebody who is about to appear.
+   */
+  async clearRemains(): Promise<void> {
     const directory = dirname(this.#path);
     const prefix = `${basename(this.#path)}.`;
     try {

@@ -60,9 +60,11 @@ export class ControlSocket {
     }
   }
 
-  /** Lets it be found. Only for the owner of the directory. */
-  appear(): Promise<void> {
-    return this.#serving.name.appear();
+  /** Lets it be found. Only for who has just become the owner of the directory. */
+  async appear(): Promise<void> {
+    const { name } = this.#serving;
+    await name.clearRemains();
+    await name.appear();
   }
 
   /** Stops, and removes the socket if it is still the one that was bound. */

@@ -102,6 +102,7 @@ export class HandoverListener {
     giver: Giver,
     told: Told,
   ): Promise<HandoverListener> {
+    await socket.name.clearRemains();
     await socket.name.appear();
     return new HandoverListener(socket, giver, told);
   }

@@ -49,6 +49,7 @@ export class KeeperLink {
    * @returns whether there is a keeper
    */
   async standIn(): Promise<boolean> {
+    if (this.#isGone) return false;
     this.#channel.send({ type: "stand_in" });
     await within(Promise.race([this.#standingIn.promise, this.gone]));
     return !this.#isGone;

@@ -49,6 +49,11 @@ export async function whichBecomesReadable(
   timeout = -1,
 ): Promise<number[]> {
   const structs = polled(descriptors);
-  await libc.pollInBackground(new Uint8Array(structs.buffer), descriptors.length, timeout);
-  return readable(structs);
+  const deadline = now() + timeout;
+  for (let left = timeout;; left = timeout < 0 ? -1 : Math.max(0, Math.ceil(deadline - now()))) {
+    const bytes = new Uint8Array(structs.buffer);
+    const count = await libc.pollInBackground(bytes, descriptors.length, left);
+    // There is no errno of another thread; but a signal is the only reason to fail that there can be.
+    if (count >= 0) return readable(structs);
+  }
 }

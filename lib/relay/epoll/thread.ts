@@ -473,11 +473,15 @@ export class Thread {
   #welcomeArrived(): void {
     for (const [row, { deadline }] of this.#arrived.entries()) {
       const connection = this.#connections[row] as Connection;
-      this.#epoll.add(connection.client, EVERYTHING, FIRST_ROW + 2 * row);
-      if (connection.upstream === -1) {
+      const { client, upstream } = connection;
+      // Should there be no memory for one of them, the others must not suffer.
+      if (!this.#epoll.tryToAdd(client, EVERYTHING, FIRST_ROW + 2 * row)) {
+        this.#cut(connection, "client_reset");
+      } else if (upstream === -1) {
         this.#connector.start(connection, deadline ?? Infinity);
+      } else if (!this.#epoll.tryToAdd(upstream, EVERYTHING, FIRST_ROW + 2 * row + 1)) {
+        this.#cut(connection, "upstream_reset");
       } else {
-        this.#epoll.add(connection.upstream, EVERYTHING, FIRST_ROW + 2 * row + 1);
         this.#timers.set(row, this.time);
       }
     }
