@@ -39,12 +39,22 @@ let
   # systemd. `proxyctl upgrade` would start it as it was configured.
   reloadOf = name: instance: pkgs.writeScript "reload-disnix-tcp-proxy-${name}" ''
     #!${pkgs.stdenv.shell}
+    is_served_by() {
+      case $(${instance.package}/bin/proxyctl --runtime-dir ${directoryOf instance} status --json) in
+        *'"pid":'"$1"[,}]*) ;;
+        *) false ;;
+      esac
+    }
+    # Nothing would be taken over, and there would be two.
+    if ! is_served_by "$MAINPID"; then
+      echo "The proxy of this unit (process $MAINPID) is not the one of ${directoryOf instance}." \
+        "If its port was changed: systemctl restart ${unitOf name}" >&2
+      exit 1
+    fi
     ${escapeShellArgs (commandOf instance)} &
     successor=$!
     while kill -0 "$successor" 2>/dev/null; do
-      case $(${instance.package}/bin/proxyctl --runtime-dir ${directoryOf instance} status --json) in
-        *'"pid":'"$successor"[,}]*) exit 0 ;;
-      esac
+      if is_served_by "$successor"; then exit 0; fi
       ${pkgs.coreutils}/bin/sleep 0.1
     done
     echo "The new process did not take over, and the old one goes on: see above" >&2
@@ -90,7 +100,7 @@ let
         example = "[::1]:8080";
         description = ''
           Where to listen: `[HOST:]PORT`, and without a host on all addresses. After it was changed,
-          the service must be restarted by hand: a reload keeps the socket.
+          the service must be restarted by hand: a reload keeps the socket, and fails.
         '';
       };
 
@@ -108,7 +118,8 @@ let
       };
 
       stopTimeout = mkOption {
-        type = types.strMatching "([0-9]+(h|m|s|ms))+";
+        type = types.strMatching
+          "[0-9]+(h([0-9]+m)?([0-9]+s)?([0-9]+ms)?|m([0-9]+s)?([0-9]+ms)?|s([0-9]+ms)?|ms)";
         default = "10s";
         example = "1m30s";
         description = "How long clients may finish when the service is stopped.";
@@ -161,7 +172,10 @@ let
         type = types.str;
         default = "disnix-tcp-proxy-${name}";
         defaultText = literalExpression ''"disnix-tcp-proxy-''${name}"'';
-        description = "User of the proxy. The default one is made; another one must exist.";
+        description = ''
+          User of the proxy. The default one is made; another one must exist. After it was changed, the
+          service must be restarted by hand: only the same user may take over.
+        '';
       };
 
       group = mkOption {

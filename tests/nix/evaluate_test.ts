@@ -4,6 +4,7 @@ import {
   deploymentOf,
   managedBy,
   type Models,
+  moduleWith,
   type Nix,
   PROCESS_TYPES,
   processmgmt,
@@ -111,6 +112,21 @@ testNix(missing, "an upstream with an IPv6 address stands in brackets", async (n
   assert.equal(await addressOf("test1"), "test1:80");
 });
 
+testNix(missing, "the wrapper asks Dysnomia for the module of its process manager", async (nix) => {
+  const moduleOf = async (processType: string) => {
+    const text = await nix.evaluate(`
+      stub.callPackage (root + "/nix/pkgs/disnix-tcp-proxy/wrapper.nix") { } {
+        programs = "/programs"; port = 1; directory = "/run/1"; processType = "${processType}";
+      }`);
+    return /^readonly module='(.*)'$/m.exec(String(text))?.[1];
+  };
+  assert.equal(await moduleOf("process"), "/dysnomia/libexec/dysnomia/process");
+  assert.equal(
+    await moduleOf("supervisord-program"),
+    "/dysnomia-enableSupervisordProgram/libexec/dysnomia/supervisord-program",
+  );
+});
+
 testNix(missing, "the package says what it is", async (nix) => {
   const { version, meta } = await nix.evaluate(
     'with stub.callPackage (root + "/nix/package.nix") { }; { inherit version meta; }',
@@ -125,16 +141,6 @@ testNix(missing, "without the runtime for executables the package says so", asyn
     { deno = { outPath = "/deno"; version = "2.8.0"; }; }).drvPath`;
   await assert.rejects(nix.evaluate(expression), /deno 2\.8\.0 has no output "denort"/);
 });
-
-/** What the module for NixOS makes of instances. */
-function moduleWith(instances: string): string {
-  return `(import (root + "/tests/nix/stub/module.nix")).evaluate {
-    module = import (root + "/nix/module.nix");
-    pkgs = stub;
-    service = "disnix-tcp-proxy";
-    instances = { ${instances} };
-  }`;
-}
 
 testNix(missing, "the module makes a service of each instance", async (nix) => {
   const { systemd, users, networking } = await nix.evaluate(`
@@ -208,6 +214,7 @@ testNix(missing, "the module refuses what cannot work, and says why", async (nix
     [`web = { ${web} exitIdleTime = "5m"; };`, /needs socketActivation/],
     [`web = { ${web} }; other = { ${web} };`, /have the same port/],
     [`web = { ${web} stopTimeout = "soon"; };`, /stopTimeout/],
+    [`web = { ${web} stopTimeout = "5s5m"; };`, /stopTimeout/],
     [`web = { ${web} threads = 0; };`, /threads/],
     ['web = { listen = "8080"; };', /web\.upstream is not defined/],
   ];

@@ -62,6 +62,16 @@ export function deploymentOf({ deployment, services, distribution, parameters = 
     })`;
 }
 
+/** An expression for what the module for NixOS makes of instances. */
+export function moduleWith(instances: string): string {
+  return `(import (root + "/tests/nix/stub/module.nix")).evaluate {
+    module = import (root + "/nix/module.nix");
+    pkgs = stub;
+    service = "disnix-tcp-proxy";
+    instances = { ${instances} };
+  }`;
+}
+
 /** Defines a test that gets a store; it is ignored where something is missing. */
 export function testNix(
   missing: string | null,

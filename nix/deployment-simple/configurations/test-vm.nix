@@ -10,6 +10,7 @@
     openssh.enable = true;
   };
 
+  # The legacy module "wrapper" runs ours in a systemd unit, whose end would be that of a keeper.
   dysnomia.enableLegacyModules = false;
 
   networking.firewall.enable = false;

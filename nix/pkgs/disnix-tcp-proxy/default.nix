@@ -43,9 +43,14 @@ let
   isSandboxed = processManager == "systemd" && user != null
     && lib.elem runtimeDir [ "/run" "/var/run" ];
 
-  # Only root can write to the directory above, so nobody can have put a link there.
+  # Only root can write to the directory above, so nobody can have put a link there. What the proxy of
+  # another user has left in it would keep this one out.
   makeDirectory = ''
     ${coreutils}/bin/install -d -m 0755 ${directories}
+    owner=$(${coreutils}/bin/id -u${lib.optionalString (user != null) " ${user}"})
+    if [ -d ${directory} ] && [ "$(${coreutils}/bin/stat -c %u ${directory})" != "$owner" ]; then
+      ${coreutils}/bin/chown -hR "$owner" ${directory} || :
+    fi
     ${coreutils}/bin/install -d -m 0700 ${lib.optionalString (user != null) "-o ${user} -g ${user} "}${directory}
   '';
 
@@ -130,6 +135,8 @@ createManagedProcess {
     mkdir -p $out/bin $out/libexec
     cp ${wrapper} $out/bin/wrapper
     cp ${lifecycle} $out/libexec/wrapper
+    # To be in the profile, for those who want to know how it is doing.
+    ln -s ${programs}/bin/proxyctl $out/bin/
     if [ -L $out/dysnomia-support ]; then
       mkdir $out/credentials
       mv $out/dysnomia-support $out/credentials/

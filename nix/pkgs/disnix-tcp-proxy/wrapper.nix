@@ -23,10 +23,17 @@
 }:
 
 let
+  # Modules that Dysnomia only has when asked for.
+  flags = {
+    docker-container.enableDockerContainer = true;
+    s6-rc-service.enableS6RCService = true;
+    supervisord-program.enableSupervisordProgram = true;
+  };
+
   parameters = {
     inherit port directory lease;
     proxyctl = "${programs}/bin/proxyctl";
-    module = "${dysnomia}/libexec/dysnomia/${processType}";
+    module = "${dysnomia.override (flags.${processType} or { })}/libexec/dysnomia/${processType}";
     module_type = processType;
     drain_timeout = drainTimeout;
     park_time = parkTime;

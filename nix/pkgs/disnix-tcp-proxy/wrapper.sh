@@ -48,6 +48,8 @@ is_gone() {
     return
   fi
   { stat=$(<"/proc/$1/stat"); } 2>/dev/null || return 0
+  # It may end between being found and being read.
+  [[ -n $stat ]] || return 0
   read -r -a fields <<<"${stat##*) }"
   [[ ${fields[0]} == [ZX] && ${fields[17]} -le 1 ]]
 }

@@ -9,7 +9,12 @@ let
 
   runtimeDir = "${state}/run";
   logDir = state;
-  pkgs = stub // { inherit dysnomia; };
+  pkgs = stub // {
+    dysnomia = {
+      outPath = dysnomia;
+      override = _: dysnomia;
+    };
+  };
   inherit (pkgs) lib;
   callPackage = lib.callPackageWith (pkgs // {
     inherit callPackage programs runtimeDir logDir createManagedProcess;
@@ -32,12 +37,19 @@ let
 
   # A test may put something before the process, add options, or let somebody else have its directory.
   adapted = { foregroundProcess, args, initialize ? "", ... }@arguments:
-    let command = component.before ++ [ foregroundProcess ] ++ component.args ++ args;
+    let
+      owner = toString component.owner;
+      command = component.before ++ [ foregroundProcess ] ++ component.args ++ args;
     in arguments // {
       foregroundProcess = builtins.head command;
       args = builtins.tail command;
-      initialize = initialize + lib.optionalString (component ? owner)
-        "\nchown ${toString component.owner} ${runtimeDir}/disnix-tcp-proxy/${toString port}";
+      initialize =
+        if component ? owner
+        then ''
+          ${builtins.replaceStrings [ "$(${pkgs.coreutils}/bin/id -u)" ] [ owner ] initialize}
+          chown ${owner} ${runtimeDir}/disnix-tcp-proxy/${toString port}
+        ''
+        else initialize;
     };
 
   # What nix-processmgmt makes for supervisord.

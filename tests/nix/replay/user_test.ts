@@ -2,11 +2,18 @@ import assert from "node:assert/strict";
 import { AnotherUser, noOtherUser } from "../../support/another_user.ts";
 import { testWith } from "../../support/tools.ts";
 import { deploy, story } from "./disnix.ts";
-import { answered, Example } from "./example.ts";
+import { answered, Example, type Options } from "./example.ts";
 import { Machine } from "./machine.ts";
+import type { Service } from "./service.ts";
 import { whyNot } from "./why_not.ts";
 
 const no = whyNot("process") ?? noOtherUser();
+
+/** A proxy that root starts, and that runs as this user. */
+function as({ id, cache }: AnotherUser): Options {
+  const become = ["setpriv", `--reuid=${id}`, `--regid=${id}`, "--clear-groups"];
+  return { before: ["/usr/bin/env", `DENO_DIR=${cache}`, ...become], owner: id };
+}
 
 testWith(no, "an ordinary user deploys a proxy, and replaces it", async () => {
   await using user = await AnotherUser.make();
@@ -28,23 +35,13 @@ testWith(no, "root deploys a proxy that runs as another user, and replaces it", 
   await using user = await AnotherUser.make();
   await using machine = await Machine.start("process", { home: user });
   await using example = new Example(machine);
-  const id = `${user.id}`;
-  const before = [
-    ...["/usr/bin/env", `DENO_DIR=${user.cache}`],
-    ...["setpriv", `--reuid=${id}`, `--regid=${id}`, "--clear-groups"],
-  ];
-  const old = await example.install({ before, owner: user.id });
+  const old = await example.install(as(user));
   const { pid } = await example.status();
   assert.equal(Deno.statSync(`/proc/${pid}`).uid, user.id);
   let held;
-  const deployment = await deploy(
-    machine,
-    old,
-    await example.version(2, { before, owner: user.id }),
-    async () => {
-      held = await example.client();
-    },
-  );
+  const deployment = await deploy(machine, old, await example.version(2, as(user)), async () => {
+    held = await example.client();
+  });
   assert.ok(deployment.succeeded, story(deployment));
   assert.ok(held !== undefined);
   await answered(held, 2);
@@ -53,3 +50,49 @@ testWith(no, "root deploys a proxy that runs as another user, and replaces it", 
     assert.equal(Deno.lstatSync(`${example.directory}/${name}`).uid, user.id, name);
   }
 });
+
+testWith(
+  no,
+  "a proxy that is to be root's goes on with the clients of another user's",
+  async () => {
+    await using user = await AnotherUser.make();
+    await using machine = await Machine.start("process", { home: user });
+    await using example = new Example(machine);
+    const old = await example.install(as(user));
+    let held;
+    const deployment = await deploy(machine, old, await example.version(2), async () => {
+      held = await example.client();
+    });
+    assert.ok(deployment.succeeded, story(deployment));
+    assert.ok(held !== undefined);
+    await answered(held, 2);
+  },
+);
+
+testWith(
+  no,
+  "a proxy that is no longer to be root's loses nobody, and can be had later",
+  async () => {
+    await using user = await AnotherUser.make();
+    await using machine = await Machine.start("process", { home: user });
+    await using example = new Example(machine);
+    const old = await example.install();
+    const next = await example.version(2, as(user));
+    let held;
+    const deployment = await deploy(machine, old, next, async () => {
+      held = await example.client();
+    });
+  assert.equal(deployment.succeeded, false);
+    assert.ok(held !== undefined);
+    await answered(held, 1);
+    const operate = async (service: Service, operation: string) => {
+      await using running = await machine.operate(service, operation);
+      const { code, stderr } = await running.finished();
+      assert.equal(code, 0, stderr);
+    };
+    await operate(old[1], "deactivate");
+    await operate(next[1], "activate");
+    const { pid } = await example.status();
+    assert.equal(Deno.statSync(`/proc/${pid}`).uid, user.id);
+  },
+);

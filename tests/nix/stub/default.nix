@@ -77,9 +77,13 @@ let
     callPackage = lib.callPackageWith self;
     path = ./.;
 
-    dysnomia =
-      let prefix = builtins.getEnv "DYSNOMIA_PREFIX";
-      in if prefix == "" then "/dysnomia" else prefix;
+    # The modules that it only has when asked for are at another place then.
+    dysnomia = {
+      outPath = "/dysnomia";
+      override = flags: {
+        outPath = lib.concatStrings ([ "/dysnomia" ] ++ map (flag: "-${flag}") (builtins.attrNames flags));
+      };
+    };
 
     # See nix.ts for where these come from.
     deno = {
