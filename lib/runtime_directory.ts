@@ -16,6 +16,9 @@ const LONGEST_SOCKET_PATH = 107;
 /** The longest name in the directory: that of a socket before it appears. */
 const LONGEST_NAME = "handover.sock.0123";
 
+/** How often it is tried to have a directory that others give up meanwhile. */
+const ATTEMPTS = 10;
+
 /** Where the directories of all instances are by default. */
 export function defaultBase(): string | null {
   if (Deno.uid() === 0) return "/run/disnix-tcp-proxy";
@@ -88,6 +91,20 @@ export class OwnedDirectory implements Disposable {
           `at most ${most} bytes, choose another with --runtime-dir`,
       );
     }
+    for (let attempt = 1;; attempt++) {
+      try {
+        return await OwnedDirectory.#take(path, group);
+      } catch (error) {
+        if (error instanceof Failure) throw error;
+        // Somebody whose start failed may have removed something just before it was opened.
+        if (isNotFound(error) && attempt < ATTEMPTS) continue;
+        const what = messageOf(error);
+        throw new Failure(`Failed to use the runtime directory ${path}: ${what}`);
+      }
+    }
+  }
+
+  static async #take(path: string, group: number | null): Promise<OwnedDirectory> {
     const made: string[] = [];
     try {
       await makeDirectory(path, made);
@@ -101,9 +118,7 @@ export class OwnedDirectory implements Disposable {
       return owned;
     } catch (error) {
       await removeDirectories(made);
-      if (error instanceof Failure) throw error;
-      const what = messageOf(error);
-      throw new Failure(`Failed to use the runtime directory ${path}: ${what}`);
+      throw error;
     }
   }
 
@@ -144,6 +159,10 @@ export class OwnedDirectory implements Disposable {
   [Symbol.dispose](): void {
     this.#lock.release();
   }
+}
+
+function isNotFound(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "ENOENT";
 }
 
 /** Makes a directory and those above it. @param made gets what was not there, the deepest first */

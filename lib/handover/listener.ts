@@ -79,7 +79,7 @@ export class HandoverListener {
   readonly #socket: HandoverSocket;
   readonly #stop: number;
   readonly #stopped: Promise<void>;
-  readonly #gone = Promise.withResolvers<void>();
+  readonly #gone = Promise.withResolvers<number>();
   #isGone = false;
   /** Who is being given everything just now. */
   #taker: number | null = null;
@@ -107,8 +107,8 @@ export class HandoverListener {
     return new HandoverListener(socket, giver, told);
   }
 
-  /** Resolves when another process has taken everything. */
-  get gone(): Promise<void> {
+  /** Resolves when another process has taken everything, to its pid. */
+  get gone(): Promise<number> {
     return this.#gone.promise;
   }
 
@@ -122,7 +122,8 @@ export class HandoverListener {
    * until {@linkcode close}, which sends them away.
    */
   async stop(): Promise<void> {
-    raise(this.#stop);
+    // Once it is closed, the number may be somebody else's.
+    if (this.#closed === null) raise(this.#stop);
     await this.#stopped;
   }
 
@@ -165,7 +166,7 @@ export class HandoverListener {
       const given = await this.#giveTo(channel, giver, kind);
       if (given.gone && kind === "keeper") open.move();
       told(given, { channel, kind, until });
-      if (given.gone && kind === "proxy") this.#end();
+      if (given.gone && kind === "proxy") this.#end(channel.pid);
     } catch (error) {
       channel.send({ type: "refusal", reason: messageOf(error) });
     }
@@ -196,9 +197,9 @@ export class HandoverListener {
     return given;
   }
 
-  #end(): void {
+  #end(successor: number): void {
     this.#isGone = true;
-    this.#gone.resolve();
+    this.#gone.resolve(successor);
     raise(this.#stop);
   }
 

@@ -25,6 +25,14 @@ import type { Estate } from "./giver.ts";
 /** The process that was to give is dead, and what it had is lost. */
 export class GiverDied extends Failure {}
 
+/** The other process has nothing to give, or not to this one. */
+export class Refused extends Failure {
+  /** @param reason in its words */
+  constructor(message: string, readonly reason: string) {
+    super(`${message}: ${reason}`);
+  }
+}
+
 /** Who gives. */
 export type Offer = Extract<GiverMessage, { type: "offer" }>;
 
@@ -49,7 +57,7 @@ export function ask(channel: Channel, self: Receiver = { kind: "proxy", until: n
   if (received === "gone") throw new NobodyThere(lost(channel, received).message);
   if (received === "silent") throw lost(channel, received);
   const message = parseGiverMessage(received.json);
-  if (message.type === "refusal") throw new Failure(`Failed to take over: ${message.reason}`);
+  if (message.type === "refusal") throw new Refused("Failed to take over", message.reason);
   if (message.type !== "offer") throw unexpected(message.type);
   return message;
 }
@@ -77,8 +85,9 @@ export function take(channel: Channel): Estate {
     return { relay, drain, lock };
   } catch (error) {
     if (error instanceof GiverDied) {
-      // Nobody may take this for the end of what they were sent.
-      for (const descriptor of descriptors.splice(0)) closeWithReset(descriptor);
+      // Nobody may take this for the end of what they were sent. The first two are no connection's:
+      // the listening socket may be a service manager's, and what it is told all who come inherit.
+      for (const descriptor of descriptors.splice(2)) closeWithReset(descriptor);
     }
     giveUp(channel, descriptors, error);
     throw error instanceof Failure
@@ -134,7 +143,7 @@ function next(channel: Channel, all: number[]): Next {
   all.push(...descriptors);
   const message = parseGiverMessage(json);
   if (message.type === "abort" || message.type === "refusal") {
-    throw new Failure(`Process ${channel.pid} could not hand over: ${message.reason}`);
+    throw new Refused(`Process ${channel.pid} could not hand over`, message.reason);
   }
   return message.type === "wait" ? next(channel, all) : { message, descriptors };
 }

@@ -6,6 +6,8 @@
 
 import { Failure, writeAll } from "../command_line.ts";
 import { EXIT } from "../control/exit_codes.ts";
+import { NobodyThere } from "../handover/nobody_there.ts";
+import { Refused } from "../handover/receiver.ts";
 import { SystemError } from "../linux/errno.ts";
 import { leaveSession } from "../linux/user.ts";
 import { messageOf } from "../message_of.ts";
@@ -49,6 +51,12 @@ function report(line: Report): void {
 }
 
 function failure(error: unknown, directory: string): Failure {
+  if (error instanceof Refused) {
+    return new Failure(`Failed to park the proxy: ${error.reason}`, EXIT.wrongState);
+  }
+  if (error instanceof NobodyThere) {
+    return new Failure(`Failed to park the proxy at ${directory}: it has just ended`, EXIT.noProxy);
+  }
   if (error instanceof Failure) return error;
   const code = error instanceof SystemError ? error.code : "";
   if (code === "EACCES" || code === "EPERM") {

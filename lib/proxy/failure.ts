@@ -8,6 +8,11 @@ export function isLaunched(): boolean {
   return Boolean(Deno.env.get(FAILURE_FILE));
 }
 
+/** To be called once it has taken over: what fails later is no concern of the one that started it. */
+export function forgetPredecessor(): void {
+  Deno.env.delete(FAILURE_FILE);
+}
+
 /** Says why this process failed, for the one that started it in order to be replaced by it. */
 export function tellPredecessor(error: unknown): void {
   const path = Deno.env.get(FAILURE_FILE);

@@ -26,7 +26,7 @@ import { isSocketActivated } from "../socket_activation.ts";
 import { beginAnew, type Beginning, type MakeRelay } from "./beginning.ts";
 import { controlled } from "./controlled.ts";
 import { finish } from "./finish.ts";
-import { isLaunched } from "./failure.ts";
+import { forgetPredecessor, isLaunched } from "./failure.ts";
 import { IdleExit } from "./idle_exit.ts";
 import { type Log, openLog } from "./log.ts";
 import { Metrics } from "./metrics.ts";
@@ -76,6 +76,7 @@ export async function startProxy(
       const beginning = await begin(parts, workers, undo, makeRelay);
       const proxy = await open({ ...parts, beginning }, undo);
       undo.move();
+      forgetPredecessor();
       return proxy;
     });
   } catch (error) {
@@ -239,7 +240,7 @@ async function open(
       await succession?.close();
       if (succession?.isGone) return await ended;
       // It would find this one gone.
-      stopping.abort();
+      stopping.abort(new ApiError("stopping", "The proxy is stopping"));
       await tellServiceManager({ state: "stopping" });
       const idle = () =>
         isIdle() ? Promise.resolve() : new Promise<void>((resolve) => becameIdle = resolve);
@@ -256,7 +257,7 @@ async function beginUpgrade(
   succession: Succession | null,
   stopping: AbortSignal,
 ): Promise<number> {
-  if (stopping.aborted) throw new ApiError("stopping", "The proxy is stopping");
+  stopping.throwIfAborted();
   if (succession === null) {
     const message = "The portable relay cannot be taken over from: stop the proxy and start it";
     throw new ApiError("not_upgradable", message);

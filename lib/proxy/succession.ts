@@ -34,6 +34,11 @@ export class Succession {
   readonly #parts: SuccessionParts;
   #listener: HandoverListener | null = null;
   #keeper: KeeperLink | null = null;
+  /** The keeper that stands in for this proxy, which ends. */
+  #standIn: KeeperLink | null = null;
+  /** Whether a keeper was ended for somebody who has not taken over yet. */
+  #wasParked = false;
+  #closed: Promise<void> | null = null;
 
   private constructor(parts: SuccessionParts) {
     this.#parts = parts;
@@ -53,9 +58,9 @@ export class Succession {
     return self;
   }
 
-  /** Resolves when another process has taken everything. */
-  get gone(): Promise<void> {
-    return this.#listener?.gone ?? Promise.resolve();
+  /** Resolves when another process has taken everything, to its pid. */
+  get gone(): Promise<number> {
+    return this.#listener?.gone ?? Promise.resolve(0);
   }
 
   /** Whether another process has taken everything. */
@@ -63,16 +68,29 @@ export class Succession {
     return this.#listener?.isGone ?? false;
   }
 
-  /** The keeper, while the proxy is parked. */
+  /** The keeper, while the proxy is parked; once it stands in for this proxy, until the end. */
   get keeper(): Pick<KeeperLink, "pid" | "until"> | null {
-    return this.#keeper;
+    return this.#standIn ?? this.#keeper;
   }
 
   /** Waits for nobody any more; if there is a keeper, it stands in from now on. */
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    return this.#closed ??= this.#close();
+  }
+
+  async #close(): Promise<void> {
     await this.#listener?.stop();
-    if (await this.#keeper?.standIn() === false) this.#keeper = null;
+    if (this.#keeper !== null) await this.#leaveTo(this.#keeper);
     await this.#listener?.close();
+  }
+
+  async #leaveTo(keeper: KeeperLink): Promise<void> {
+    // First: a keeper that stands in does not end for a resume, and what was opened here then would
+    // be its, or even the next proxy's.
+    await this.#parts.drain.stop();
+    if (keeper.isGone) return;
+    this.#standIn = keeper;
+    if (!await keeper.standIn()) this.#standIn = null;
   }
 
   async #freeze(to: Kind): Promise<Estate> {
@@ -82,7 +100,10 @@ export class Succession {
     try {
       if (to === "keeper") this.#refuseKeeper();
       // Nothing becomes due between this and the end of the move.
-      else await this.#endKeeper();
+      else {
+        this.#wasParked = this.#keeper !== null;
+        await this.#endKeeper();
+      }
       return { relay: await relay.freeze(), drain: snapshot, lock };
     } catch (error) {
       drain.thaw();
@@ -99,10 +120,13 @@ export class Succession {
     const { drain, relay, log } = this.#parts;
     const { pid } = asker.channel;
     if (!given.gone) {
-      return log.warning(`Process ${pid} did not take over: ${given.reason}`, {
+      const { reason } = given;
+      const hint = this.#wasParked ? "; park it again before you stop it" : "";
+      this.#wasParked = false;
+      return log.warning(`Process ${pid} did not take over: ${reason}${hint}`, {
         event: "handover_failed",
         to: pid,
-        reason: given.reason,
+        reason,
       });
     }
     if (asker.kind === "keeper") return this.#park(asker);
@@ -135,6 +159,7 @@ export class Succession {
   /** Whoever ended the keeper, and be it itself: this is a drained proxy again. */
   async #unparkAfter(keeper: KeeperLink): Promise<void> {
     await keeper.gone;
+    if (this.#standIn !== null) return;
     this.#keeper = null;
     const { drain, log } = this.#parts;
     const message = `The keeper with process ${keeper.pid} has ended: no longer parked`;

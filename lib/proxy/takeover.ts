@@ -27,6 +27,7 @@ import { type DirectoryTaken, OwnedDirectory, pathsIn } from "../runtime_directo
 import { FIRST_INHERITED_DESCRIPTOR, isSocketActivated } from "../socket_activation.ts";
 import type { Beginning } from "./beginning.ts";
 import { relayOptions } from "./listen.ts";
+import { isLaunched } from "./failure.ts";
 import type { Log } from "./log.ts";
 import type { ProxyOptions } from "./options.ts";
 
@@ -168,6 +169,10 @@ async function checkOffer(
   { kind, listen, pid, cookie }: Offer,
   wanted: ListenAddress,
 ): Promise<void> {
+  // Somebody else's successor may have come first, with options that are to stay.
+  if (isLaunched() && pid !== Deno.ppid) {
+    throw new Failure(`Process ${pid} has taken over from the proxy that was to be succeeded`);
+  }
   if (!await isSame(parseAddress(listen), wanted)) {
     throw new Failure(
       `The ${kind} with process ${pid} and this runtime directory listens on ${listen}, not on ` +

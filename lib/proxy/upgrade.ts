@@ -20,31 +20,33 @@ const PATIENCE = 20_000;
  * Starts a successor and waits until it has taken over.
  *
  * @param directory the runtime directory
- * @param gone resolves when another process has taken over
+ * @param gone resolves when another process has taken over, to its pid
  * @param giveUp has it killed, if it has not taken over yet
  * @returns the pid of the successor
  * @throws {ApiError} saying why it has not taken over; then everything is as it was
  */
 export async function upgrade(
   directory: string,
-  gone: Promise<void>,
+  gone: Promise<number>,
   giveUp: AbortSignal,
 ): Promise<number> {
   const failureFile = pathsIn(directory).failure;
   await Deno.remove(failureFile).catch(() => {});
   tellServiceManager({ state: "reloading" });
   try {
+    giveUp.throwIfAborted();
     const successor = launch(failureFile);
-    giveUp.addEventListener("abort", () => kill(successor), { once: true });
+    using _listening = whenAborted(giveUp, () => kill(successor));
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<"late">((resolve) => {
       timer = setTimeout(() => resolve("late"), PATIENCE);
     });
-    const end = await Promise.race([gone.then(() => null), successor.status, late]);
+    const end = await Promise.race([gone, successor.status, late]);
     clearTimeout(timer);
-    if (end === null) return successor.pid;
-    if (end === "late") kill(successor);
-    if (giveUp.aborted) throw new ApiError("stopping", "The proxy is stopping");
+    if (end === successor.pid) return end;
+    if (end === "late" || typeof end === "number") kill(successor);
+    giveUp.throwIfAborted();
+    if (typeof end === "number") throw overtaken(end);
     // It may have taken over all the same, and ended then.
     const why = end === "late"
       ? `it did not take over within ${describeDuration(PATIENCE)}, and was killed`
@@ -82,6 +84,17 @@ function kill(successor: Deno.ChildProcess): void {
   try {
     successor.kill("SIGKILL");
   } catch { /* it has ended already */ }
+}
+
+/** Calls something when a signal is given, until this is disposed of. */
+function whenAborted(signal: AbortSignal, call: () => void): Disposable {
+  signal.addEventListener("abort", call);
+  return { [Symbol.dispose]: () => signal.removeEventListener("abort", call) };
+}
+
+function overtaken(pid: number): ApiError {
+  const message = `Process ${pid}, which somebody else has started, has taken over meanwhile`;
+  return new ApiError("upgrade_failed", message);
 }
 
 function failed(pid: number, why: string): ApiError {

@@ -9,9 +9,10 @@ export function peerCommand(
   directory: string,
   steps: number,
   port = 0,
+  connections = 0,
 ): string[] {
   const script = new URL("peer_process.ts", import.meta.url).pathname;
-  const args = [role, directory, `${steps}`, `${port}`];
+  const args = [role, directory, `${steps}`, `${port}`, `${connections}`];
   return [Deno.execPath(), "run", "--no-check", "--quiet", "--allow-all", script, ...args];
 }
 

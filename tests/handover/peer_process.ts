@@ -1,9 +1,10 @@
 /**
  * Takes part in a handover, as one side or the other, up to some step, and no further.
  *
- * Its arguments are `receiver|giver DIRECTORY STEP [PORT]`, where the step is how many messages it
- * sends. It says what it hears, `listening` when it is ready to give, and `reached` when it has come so far; it
- * hangs up when its stdin ends, and lives on.
+ * Its arguments are `receiver|giver DIRECTORY STEP [PORT [CONNECTIONS]]`, where the step is how many
+ * messages it sends, and the last is how many connections it says that it has to give, which never
+ * come. It says what it hears, `listening` when it is ready to give, and `reached` when it has come so
+ * far; it hangs up when its stdin ends, and lives on.
  *
  * @module
  */
@@ -14,6 +15,7 @@ import { cookieOf, listen } from "../../lib/linux/socket.ts";
 import { acceptAt, connectToPath, listenAtPath } from "../../lib/linux/unix_socket.ts";
 import { CLOSE_REASONS, type CloseReason } from "../../lib/relay/relay.ts";
 import { OwnedDirectory, pathsIn } from "../../lib/runtime_directory.ts";
+import { FIRST_INHERITED_DESCRIPTOR, isSocketActivated } from "../../lib/socket_activation.ts";
 
 /** What each side says, in this order. */
 export const STEPS = {
@@ -22,10 +24,10 @@ export const STEPS = {
 } as const;
 
 if (import.meta.main) {
-  const [role, directory = "", steps = "0", port = "0"] = Deno.args;
+  const [role, directory = "", steps = "0", port = "0", connections = "0"] = Deno.args;
   const channel = role === "receiver"
     ? receive(directory, Number(steps))
-    : await give(directory, Number(steps), Number(port));
+    : await give(directory, Number(steps), Number(port), Number(connections));
   tell("reached");
   for await (const _ of Deno.stdin.readable);
   channel[Symbol.dispose]();
@@ -49,9 +51,16 @@ function receive(directory: string, steps: number): Channel {
   return channel;
 }
 
-async function give(directory: string, steps: number, port: number): Promise<Channel> {
+async function give(
+  directory: string,
+  steps: number,
+  port: number,
+  connections: number,
+): Promise<Channel> {
   const owned = await OwnedDirectory.take(directory, null);
-  const listener = listen({ host: "127.0.0.1", port }, false, 16);
+  const listener = isSocketActivated()
+    ? FIRST_INHERITED_DESCRIPTOR
+    : listen({ host: "127.0.0.1", port }, false, 16);
   const socket = listenAtPath(pathsIn(directory).handover);
   tell("listening");
   const channel = new Channel(acceptAt(socket));
@@ -69,7 +78,7 @@ async function give(directory: string, steps: number, port: number): Promise<Cha
     },
     {
       type: "state",
-      connections: 0,
+      connections,
       isInherited: false,
       lastId: 7,
       counters: { ...counters, closed: closed as Record<CloseReason, number> },

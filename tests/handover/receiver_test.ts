@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { echo, unusedAddress } from "../relay/peer.ts";
+import { HeldSocket } from "../storm/held_socket.ts";
+import { Running } from "../support/programs.ts";
 import { Proxy } from "../support/proxy.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
 import { testWith } from "../support/tools.ts";
-import { type Failing, FailingPeer } from "./peer.ts";
+import { type Failing, FailingPeer, peerCommand } from "./peer.ts";
 import { STEPS } from "./peer_process.ts";
 import { whyNoTakeover } from "./why_not.ts";
 
@@ -66,5 +68,35 @@ testWith(
     const refused = await against("hangs up");
     assert.equal(refused.pop(), "taken_over");
     for (const line of refused) assert.match(line, /process \d+ (does not answer; .*|went away)\n/);
+  },
+);
+
+testWith(
+  whyNoTakeover,
+  "a giver that dies in the middle leaves no mark on a socket that somebody else holds as well",
+  async () => {
+    await using temporary = await TemporaryDirectory.make();
+    const directory = `${temporary.path}/proxy`;
+    await using service = await echo();
+    using held = new HeldSocket();
+    const { address } = held;
+    const port = Number(address.split(":")[1]);
+    const steps = STEPS.giver.indexOf("state") + 1;
+    await using giver = new Running(
+      held.passedTo(peerCommand("giver", directory, steps, port, 1)),
+    );
+    await giver.heard(/listening/, "stdout");
+    const starting = Proxy.start(service.address, {
+      directory,
+      listen: address,
+      through: held.passedTo([]),
+    });
+    await giver.heard(/reached/, "stdout");
+    giver.kill("SIGKILL");
+    await using proxy = await starting;
+    assert.equal(proxy.log()[0]?.["event"], "giver_died");
+    using client = await proxy.served();
+    client.finish();
+    assert.equal(await client.ending, "end");
   },
 );

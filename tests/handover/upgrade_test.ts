@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
+import { formatAddress } from "../../lib/address.ts";
+import { FAILURE_FILE } from "../../lib/proxy/failure.ts";
 import { echo, type Peer, Service } from "../relay/peer.ts";
 import { pause } from "../relay/waiting.ts";
 import { commandOf } from "../support/programs.ts";
 import { Proxy, type ProxyOptions } from "../support/proxy.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
 import { testWith } from "../support/tools.ts";
+import { until } from "../support/until.ts";
 import { NotifySocket } from "./service_manager.ts";
 import { Wire } from "./wire.ts";
 import { whyNoTakeover } from "./why_not.ts";
@@ -173,5 +176,56 @@ testWith(
       assert.doesNotMatch(proxy.process.stderr, /"event":"giver_died"/);
       if (status === null) assert.notEqual(code, 0);
     }
+  },
+);
+
+testWith(
+  whyNoTakeover ?? (Deno.env.has("EXECUTABLES") ? "EXECUTABLES is set" : null),
+  "who takes over by hand during an upgrade stays, and proxyctl says that the upgrade failed",
+  async () => {
+    await using service = await echo();
+    await using stage = await linked(service);
+    const { path, proxy, relink } = stage;
+    const [executable] = commandOf("proxy");
+    await relink(`while [ ! -e ${path}/go ]; do sleep 0.02; done; exec ${executable} "$@"`);
+    const upgrading = proxy.ctl(["upgrade"]);
+    await until(
+      () => Deno.readTextFile(`/proc/${proxy.process.pid}/task/${proxy.process.pid}/children`),
+      (children) => children !== "",
+    );
+    const listen = formatAddress(proxy.address);
+    await using other = await Proxy.start(service.address, { directory: proxy.directory, listen });
+    const { code, stderr } = await upgrading;
+    assert.equal(code, 1);
+    assert.equal(
+      stderr,
+      `proxyctl: Process ${other.process.pid}, which somebody else has started, has taken over ` +
+        "meanwhile\n",
+    );
+    await Deno.writeTextFile(`${path}/go`, "");
+    using client = await other.served();
+    assert.equal((await other.status()).pid, other.process.pid);
+    await assertServed(client);
+  },
+);
+
+testWith(
+  whyNoTakeover,
+  "a successor takes over from the proxy that started it, and from no other",
+  async () => {
+    await using temporary = await TemporaryDirectory.make();
+    await using service = await echo();
+    await using proxy = await Proxy.start(service.address);
+    const reason = `${temporary.path}/failure`;
+    await assert.rejects(
+      Proxy.start(service.address, {
+        directory: proxy.directory,
+        listen: formatAddress(proxy.address),
+        env: { [FAILURE_FILE]: reason },
+      }),
+      /has taken over from the proxy that was to be succeeded/,
+    );
+    assert.match(await Deno.readTextFile(reason), /has taken over from/);
+    assert.equal((await proxy.status()).pid, proxy.process.pid);
   },
 );

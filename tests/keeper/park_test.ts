@@ -3,6 +3,7 @@ import { whyNoEpoll } from "../../lib/relay/epoll/available.ts";
 import { Peer } from "../relay/peer.ts";
 import { pause } from "../relay/waiting.ts";
 import { testWith } from "../support/tools.ts";
+import { until } from "../support/until.ts";
 import { ended, isKeeper, Stage } from "./stage.ts";
 
 const no = whyNoEpoll();
@@ -308,3 +309,46 @@ testWith(no, "a parked proxy is not upgraded: exit code 8, and it is parked stil
   assert.match(stderr, /^proxyctl: The proxy is parked: stop it, and start its successor\n$/);
   assert.equal((await stage.proxy.status()).state, "parked");
 });
+
+testWith(
+  no,
+  "of two who park it at the same time one does, and the other gets exit code 8",
+  async () => {
+    await using stage = await Stage.set();
+    await stage.drain();
+    const [one, other] = await Promise.all([1, 2].map(() => stage.proxy.ctl(["park", "--json"])));
+    const [parked, refused] = one?.code === 0 ? [one, other] : [other, one];
+    assert.deepEqual([parked?.code, refused?.code], [0, 8], `${one?.stderr}${other?.stderr}`);
+    assert.match(refused?.stderr ?? "", /^proxyctl: [^\n]*is parked already[^\n]*\n$/);
+    Deno.kill(JSON.parse(parked?.stdout ?? "").keeper, "SIGTERM");
+  },
+);
+
+testWith(
+  no,
+  "a resume while a parked proxy is being stopped is done wholly, or not at all",
+  async () => {
+    await Promise.all([0, 1, 2, 3, 4, 6, 8, 12].map(async (wait) => {
+      await using stage = await Stage.set();
+      await stage.drain();
+      const { keeper } = await stage.park();
+      using client = await stage.client();
+      stage.proxy.process.kill("SIGTERM");
+      await pause(wait);
+      const answer = await stage.proxy.request("POST", "/v1/resume", { owner: "me" })
+        .catch(() => null);
+      const isResumed = answer?.status === 200;
+      if (isResumed) {
+        assert.equal(await client.read(2), "hi");
+        client.finish();
+      }
+      assert.equal((await stage.proxy.process.finished()).code, 0);
+      const record = await Deno.stat(`${stage.directory}/drain.json`).catch(() => null);
+      assert.equal(record === null, isResumed, "the record goes with the drain, and only then");
+      if (isResumed) return;
+      await until(() => stage.proxy.status().catch(() => null), (status) => status?.pid === keeper);
+      await stage.resume(await stage.next());
+      assert.equal(await client.read(2), "hi");
+    }));
+  },
+);

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { formatAddress } from "../../lib/address.ts";
 import { whyNoEpoll } from "../../lib/relay/epoll/available.ts";
+import { DirectoryTaken, OwnedDirectory } from "../../lib/runtime_directory.ts";
 import { echo, unusedAddress } from "../relay/peer.ts";
+import { pause } from "../relay/waiting.ts";
 import { AnotherUser, noOtherUser } from "../support/another_user.ts";
 import { complete, type Finished } from "../support/programs.ts";
 import { Proxy } from "../support/proxy.ts";
@@ -246,3 +248,17 @@ testWith(
     }
   },
 );
+
+Deno.test("who starts while another's start fails has the directory, or finds it taken", async () => {
+  await using temporary = await TemporaryDirectory.make();
+  const path = `${temporary.path}/proxy`;
+  for (let round = 0; round < 300; round++) {
+    const first = await OwnedDirectory.take(path, null);
+    const second = OwnedDirectory.take(path, null).catch((error) => error);
+    if (round % 3 > 0) await pause(round % 3 - 1);
+    await first.abandon();
+    const outcome = await second;
+    if (outcome instanceof OwnedDirectory) await outcome.abandon();
+    else assert.ok(outcome instanceof DirectoryTaken, outcome.message);
+  }
+});

@@ -76,7 +76,8 @@ const NO_COUNTERS: Counters = {
 /** A thread, as the main thread knows it. */
 interface ThreadHandle {
   readonly worker: Worker;
-  readonly waker: number;
+  /** Its event counter; -1 once that is closed. */
+  waker: number;
   readonly table: Table;
   readonly ready: PromiseWithResolvers<void>;
   readonly ended: PromiseWithResolvers<void>;
@@ -334,9 +335,10 @@ export class EpollRelay implements Relay {
     this.#order(ENDING);
     await Promise.all(this.#threads.map((thread) => thread.ended.promise));
     this.#closeListener();
-    for (const { worker, waker } of this.#threads) {
-      worker.terminate();
-      libc.close(waker);
+    for (const thread of this.#threads) {
+      thread.worker.terminate();
+      libc.close(thread.waker);
+      thread.waker = -1;
     }
   }
 

@@ -82,7 +82,7 @@ testWith(
     const deployment = await deploy(machine, old, next, async () => {
       held = await example.client();
     });
-  assert.equal(deployment.succeeded, false);
+    assert.equal(deployment.succeeded, false);
     assert.ok(held !== undefined);
     await answered(held, 1);
     const operate = async (service: Service, operation: string) => {
