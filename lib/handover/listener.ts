@@ -206,7 +206,10 @@ export class HandoverListener {
   /** Finds out whether somebody wants everything, and may have it. @returns `null` if not */
   async #agree(channel: Channel, giver: Giver): Promise<Hello | null> {
     if (channel.uid !== Deno.uid() && channel.uid !== 0) {
-      channel.send({ type: "refusal", reason: `user ${channel.uid} may not take over` });
+      channel.send({
+        type: "refusal",
+        reason: `user ${channel.uid} may not take over from user ${Deno.uid()}`,
+      });
       return null;
     }
     const hello = await this.#hear(channel);

@@ -83,7 +83,7 @@ testWith(
     await Deno.chmod(directory, 0o777);
     await Deno.chmod(`${directory}/handover.sock`, 0o777);
     await using peer = await user.run(peerCommand("receiver", directory, 1));
-    await peer.heard(/^refusal: user \d+ may not take over$/m, "stdout");
+    await peer.heard(/^refusal: user \d+ may not take over from user \d+$/m, "stdout");
     assert.equal((await proxy.status()).pid, proxy.process.pid);
   },
 );
