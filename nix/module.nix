@@ -51,8 +51,8 @@ let
         "If its port was changed: systemctl restart ${unitOf name}" >&2
       exit 1
     fi
-    ${escapeShellArgs (commandOf instance)} &
-    successor=$!
+    # Nobody's child, and so one of systemd's: for the end of any other one it does not wait.
+    successor=$(${escapeShellArgs (commandOf instance)} >&2 & echo $!)
     while kill -0 "$successor" 2>/dev/null; do
       if is_served_by "$successor"; then exit 0; fi
       ${pkgs.coreutils}/bin/sleep 0.1

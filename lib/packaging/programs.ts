@@ -43,6 +43,7 @@ export const PROGRAMS = {
         "LISTEN_PID",
         "LISTEN_FDS",
         "NOTIFY_SOCKET",
+        "DISNIX_TCP_PROXY_PREDECESSOR",
         "DISNIX_TCP_PROXY_FAILURE_FILE",
       ),
       "--allow-net",

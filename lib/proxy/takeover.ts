@@ -27,7 +27,7 @@ import { type DirectoryTaken, OwnedDirectory, pathsIn } from "../runtime_directo
 import { FIRST_INHERITED_DESCRIPTOR, isSocketActivated } from "../socket_activation.ts";
 import type { Beginning } from "./beginning.ts";
 import { relayOptions } from "./listen.ts";
-import { isLaunched } from "./failure.ts";
+import { predecessor } from "./failure.ts";
 import type { Log } from "./log.ts";
 import type { ProxyOptions } from "./options.ts";
 
@@ -170,7 +170,7 @@ async function checkOffer(
   wanted: ListenAddress,
 ): Promise<void> {
   // Somebody else's successor may have come first, with options that are to stay.
-  if (isLaunched() && pid !== Deno.ppid) {
+  if (pid !== (predecessor() ?? pid)) {
     throw new Failure(`Process ${pid} has taken over from the proxy that was to be succeeded`);
   }
   if (!await isSame(parseAddress(listen), wanted)) {

@@ -5,13 +5,11 @@
  * @module
  */
 
-import { messageOf } from "../message_of.ts";
 import { ApiError } from "../control/api_error.ts";
 import { describeDuration } from "../duration.ts";
-import { ownCommand } from "../linux/own_command.ts";
 import { tellServiceManager } from "../linux/service_manager.ts";
-import { FAILURE_FILE } from "./failure.ts";
 import { pathsIn } from "../runtime_directory.ts";
+import { launch } from "./successor.ts";
 
 /** How long a successor may take to take over, in milliseconds. */
 const PATIENCE = 20_000;
@@ -35,24 +33,22 @@ export async function upgrade(
   tellServiceManager({ state: "reloading" });
   try {
     giveUp.throwIfAborted();
-    const successor = launch(failureFile);
-    using _listening = whenAborted(giveUp, () => kill(successor));
+    using successor = await launch(failureFile);
+    using _listening = whenAborted(giveUp, () => successor.kill());
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<"late">((resolve) => {
       timer = setTimeout(() => resolve("late"), PATIENCE);
     });
-    const end = await Promise.race([gone, successor.status, late]);
+    const end = await Promise.race([gone, successor.ended, late]);
     clearTimeout(timer);
     if (end === successor.pid) return end;
-    if (end === "late" || typeof end === "number") kill(successor);
+    if (end === "late" || typeof end === "number") successor.kill();
     giveUp.throwIfAborted();
     if (typeof end === "number") throw overtaken(end);
     // It may have taken over all the same, and ended then.
     const why = end === "late"
       ? `it did not take over within ${describeDuration(PATIENCE)}, and was killed`
-      : await Deno.readTextFile(failureFile).catch(() =>
-        `it ended with ${end.signal ?? `exit code ${end.code}`}, see the log`
-      );
+      : await Deno.readTextFile(failureFile).catch(() => `${end.how}, see the log`);
     throw failed(successor.pid, why);
   } catch (error) {
     tellServiceManager({ state: "ready" });
@@ -60,30 +56,6 @@ export async function upgrade(
   } finally {
     await Deno.remove(failureFile).catch(() => {});
   }
-}
-
-function launch(failureFile: string): Deno.ChildProcess {
-  const { path, args } = ownCommand();
-  try {
-    return new Deno.Command(path, {
-      args: [...args],
-      env: { [FAILURE_FILE]: failureFile },
-      stdin: "null",
-      // The log goes on in the same place.
-      stdout: "inherit",
-      stderr: "inherit",
-      // It is to outlive this process, and whatever ends its session.
-      detached: true,
-    }).spawn();
-  } catch (error) {
-    throw new ApiError("upgrade_failed", `Failed to start ${path}: ${messageOf(error)}`);
-  }
-}
-
-function kill(successor: Deno.ChildProcess): void {
-  try {
-    successor.kill("SIGKILL");
-  } catch { /* it has ended already */ }
 }
 
 /** Calls something when a signal is given, until this is disposed of. */

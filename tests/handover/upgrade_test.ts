@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { formatAddress } from "../../lib/address.ts";
-import { FAILURE_FILE } from "../../lib/proxy/failure.ts";
+import { FAILURE_FILE, PREDECESSOR } from "../../lib/proxy/failure.ts";
 import { echo, type Peer, Service } from "../relay/peer.ts";
 import { pause } from "../relay/waiting.ts";
 import { commandOf } from "../support/programs.ts";
@@ -221,7 +221,7 @@ testWith(
       Proxy.start(service.address, {
         directory: proxy.directory,
         listen: formatAddress(proxy.address),
-        env: { [FAILURE_FILE]: reason },
+        env: { [FAILURE_FILE]: reason, [PREDECESSOR]: `${Deno.pid}` },
       }),
       /has taken over from the proxy that was to be succeeded/,
     );

@@ -223,6 +223,9 @@ export class EpollRelay implements Relay {
   async thaw(): Promise<void> {
     if (!this.#isCommitted) {
       this.#isCommitted = true;
+      // A service manager that passed it on again, to whoever has taken over, may have made it one
+      // that is waited for.
+      adopt(this.#listener);
       // What is accepted inherits these.
       sendAtOnce(this.#listener);
       watchPeer(this.#listener, this.#options);

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import type { Address } from "../../../lib/address.ts";
 import { testWith } from "../../support/tools.ts";
-import { answered, Example } from "./example.ts";
+import { until } from "../../support/until.ts";
+import { answered, answerOf, Example } from "./example.ts";
 import { Machine } from "./machine.ts";
 import { whyNot } from "./why_not.ts";
 
@@ -11,6 +13,15 @@ async function systemctl(machine: Machine, ...args: string[]): Promise<string> {
   const { stdout, stderr } = await running.finished();
   assert.equal(stderr, "");
   return stdout.trim();
+}
+
+async function isListening({ host, port }: Address): Promise<boolean> {
+  try {
+    (await Deno.connect({ hostname: host, port })).close();
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function unitOf({ address }: Example): string {
@@ -34,6 +45,24 @@ testWith(no, "a reload replaces the process of the unit, and its connections go 
   );
   await client.send("hello\n");
   await answered(client, 1);
+});
+
+testWith(no, "a unit that was reloaded lets its clients finish when it is stopped", async () => {
+  await using machine = await Machine.start("systemd-unit");
+  await using example = new Example(machine);
+  await example.install({ args: ["--stop-timeout", "30s"], stopTimeout: "30s" });
+  const unit = unitOf(example);
+  const client = await example.served(1);
+  await systemctl(machine, "reload", unit);
+  const { pid } = await example.status();
+  const stopping = systemctl(machine, "stop", unit);
+  await until(() => isListening(example.address), (is) => !is);
+  await client.send("hello\nquit\n");
+  client.finish();
+  assert.equal(await client.rest(), answerOf(1));
+  await stopping;
+  assert.equal(await Deno.stat(`/proc/${pid}`).catch(() => null), null);
+  assert.equal(await systemctl(machine, "show", "--property=Result", unit), "Result=success");
 });
 
 testWith(no, "a unit that is stopped takes nothing with it that waits for the next", async () => {
