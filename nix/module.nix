@@ -13,7 +13,7 @@ let
 
   # [HOST:]PORT. null if it is no such thing.
   portOf = listen:
-    let match = builtins.match "(.+:)?([0-9]{1,5})" listen;
+    let match = builtins.match "(.+:)?(0|[1-9][0-9]{0,4})" listen;
     in if match == null then null else builtins.fromJSON (builtins.elemAt match 1);
 
   directoryOf = instance: "/run/disnix-tcp-proxy/${toString (portOf instance.listen)}";
@@ -51,6 +51,13 @@ let
         "If its port was changed: systemctl restart ${unitOf name}" >&2
       exit 1
     fi
+    ${lib.optionalString instance.socketActivation ''
+      # systemd can have the socket only once the proxy does not.
+      if ! ${pkgs.systemd}/bin/systemctl --quiet is-active ${unitOf name}.socket; then
+        echo "The socket is to be systemd's from now on: systemctl restart ${unitOf name}" >&2
+        exit 1
+      fi
+    ''}
     # Nobody's child, and so one of systemd's: for the end of any other one it does not wait.
     successor=$(${escapeShellArgs (commandOf instance)} >&2 & echo $!)
     while kill -0 "$successor" 2>/dev/null; do
@@ -71,7 +78,8 @@ let
     reloadIfChanged = true;
     serviceConfig = import ./pkgs/disnix-tcp-proxy/systemd.nix { inherit lib; }
       {
-        port = portOf instance.listen;
+        # null is refused below.
+        port = let port = portOf instance.listen; in if port == null then 0 else port;
         reload = reloadOf name instance;
         inherit (instance) stopTimeout;
         isSandboxed = true;
@@ -81,6 +89,9 @@ let
       User = instance.user;
       # systemd gives the runtime directory to this group each time that it starts something.
       Group = groupOf instance;
+    } // lib.optionalAttrs instance.socketActivation {
+      # Otherwise systemd changes the socket, which a process that runs may have as well.
+      NonBlocking = true;
     };
   };
 
@@ -92,6 +103,9 @@ let
       Backlog = 4096;
     };
   };
+
+  duration = types.strMatching
+    "[0-9]+(h([0-9]+m)?([0-9]+s)?([0-9]+ms)?|m([0-9]+s)?([0-9]+ms)?|s([0-9]+ms)?|ms)";
 
   options = { name, ... }: {
     options = {
@@ -118,8 +132,7 @@ let
       };
 
       stopTimeout = mkOption {
-        type = types.strMatching
-          "[0-9]+(h([0-9]+m)?([0-9]+s)?([0-9]+ms)?|m([0-9]+s)?([0-9]+ms)?|s([0-9]+ms)?|ms)";
+        type = duration;
         default = "10s";
         example = "1m30s";
         description = "How long clients may finish when the service is stopped.";
@@ -143,7 +156,7 @@ let
       };
 
       exitIdleTime = mkOption {
-        type = types.str;
+        type = types.either duration (types.enum [ "none" ]);
         default = "none";
         example = "5m";
         description = ''
@@ -196,6 +209,10 @@ let
 
   assertionsOf = name: instance:
     let port = portOf instance.listen; in [
+      {
+        assertion = builtins.match "[a-zA-Z0-9_.-]+" name != null;
+        message = "services.disnix-tcp-proxy.\"${name}\" must have a name of letters, digits, and \"_.-\"";
+      }
       {
         assertion = port != null && port >= 1 && port <= 65535;
         message = "services.disnix-tcp-proxy.${name}.listen is \"${instance.listen}\", and must be [HOST:]PORT";

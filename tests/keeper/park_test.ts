@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { whyNoEpoll } from "../../lib/relay/epoll/available.ts";
 import { Peer } from "../relay/peer.ts";
 import { pause } from "../relay/waiting.ts";
+import { HeldSocket } from "../storm/held_socket.ts";
 import { testWith } from "../support/tools.ts";
 import { until } from "../support/until.ts";
 import { ended, isKeeper, Stage } from "./stage.ts";
@@ -352,3 +353,23 @@ testWith(
     }));
   },
 );
+
+testWith(no, "a socket that the service manager passes on again is not waited for", async () => {
+  using held = new HeldSocket();
+  const through = held.passedTo([]);
+  await using stage = await Stage.set({ listen: held.address, through });
+  await stage.drain();
+  await stage.park();
+  await stage.stop();
+  held.block();
+  const next = await stage.next({ through });
+  await stage.resume(next);
+  using first = await next.served();
+  const crowd = await Promise.all(Array.from({ length: 20 }, () => next.served()));
+  await first.send("yo");
+  assert.equal(await first.read(2), "yo");
+  for (const client of crowd) client[Symbol.dispose]();
+  next.process.kill("SIGTERM");
+  first.finish();
+  assert.equal((await next.process.finished()).code, 0);
+});

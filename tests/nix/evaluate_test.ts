@@ -215,6 +215,9 @@ testNix(missing, "the module refuses what cannot work, and says why", async (nix
     [`web = { ${web} }; other = { ${web} };`, /have the same port/],
     [`web = { ${web} stopTimeout = "soon"; };`, /stopTimeout/],
     [`web = { ${web} stopTimeout = "5s5m"; };`, /stopTimeout/],
+    ['web = { listen = "08080"; upstream = "a:1"; };', /web\.listen is "08080"/],
+    [`web = { ${web} socketActivation = true; exitIdleTime = "soon"; };`, /exitIdleTime/],
+    [`"a b" = { ${web} };`, /"a b" must have a name of letters/],
     [`web = { ${web} threads = 0; };`, /threads/],
     ['web = { listen = "8080"; };', /web\.upstream is not defined/],
   ];

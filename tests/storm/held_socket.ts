@@ -1,7 +1,14 @@
 import { formatAddress } from "../../lib/address.ts";
 import { checked } from "../../lib/linux/errno.ts";
 import { libc } from "../../lib/linux/libc.ts";
-import { F_SETFD, listen, localAddress } from "../../lib/linux/socket.ts";
+import {
+  F_GETFL,
+  F_SETFD,
+  F_SETFL,
+  listen,
+  localAddress,
+  O_NONBLOCK,
+} from "../../lib/linux/socket.ts";
 
 /** How many clients may queue at it. */
 const BACKLOG = 4096;
@@ -27,6 +34,12 @@ export class HeldSocket implements Disposable {
   passedTo(command: readonly string[]): string[] {
     const script = `LISTEN_PID=$$ LISTEN_FDS=1 exec "$@" 3<&${this.#descriptor}`;
     return ["bash", "-c", script, "bash", ...command];
+  }
+
+  /** Makes it one that is waited for, as systemd does each time before it passes a socket on. */
+  block(): void {
+    const flags = checked("fcntl", libc.fcntl(this.#descriptor, F_GETFL, 0));
+    checked("fcntl", libc.fcntl(this.#descriptor, F_SETFL, flags & ~O_NONBLOCK));
   }
 
   [Symbol.dispose](): void {

@@ -7,11 +7,11 @@
       enableProfilePath = true;
     };
 
+    # The legacy module "wrapper" runs ours in a systemd unit, whose end would be that of a keeper.
+    dysnomia.enableLegacyModules = false;
+
     openssh.enable = true;
   };
-
-  # The legacy module "wrapper" runs ours in a systemd unit, whose end would be that of a keeper.
-  dysnomia.enableLegacyModules = false;
 
   networking.firewall.enable = false;
 }

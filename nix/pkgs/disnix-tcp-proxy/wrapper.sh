@@ -6,6 +6,8 @@ set -u
 readonly operation=${1:-}
 # How long a proxy that was started may take until it answers, in seconds.
 readonly start_limit=30
+# How long a proxy without clients may take until it has ended, in seconds.
+readonly idle_limit=6
 # How often to look, in seconds.
 readonly moment=0.02
 
@@ -79,7 +81,7 @@ remove_stale_pid_file() {
 
 # As long as a drain has somebody who waits for it, it goes on.
 cancel_lock() {
-  local number=$1 drain=$!
+  local number=$1 drain=${!-}
   trap '' HUP INT TERM
   if [[ -n $drain ]]; then
     kill "$drain" 2>/dev/null
@@ -146,7 +148,7 @@ unlock() {
 }
 
 deactivate() {
-  local status state='' pid='' code
+  local status state='' pid='' code patience=$stop_limit
   status=$(proxyctl status --json)
   code=$?
   if [[ $code == 0 ]]; then
@@ -159,25 +161,40 @@ deactivate() {
   fi
   case $state in
     drained)
+      patience=$idle_limit
       proxyctl park --for "$park_time" ||
         say "Warning: failed to park the proxy, so those who wait are reset"
       ;;
     draining) say "Warning: the proxy is not drained yet, so those who wait are reset" ;;
   esac
-  stop "$pid"
+  stop "$pid" "$patience"
 }
 
-# Has the process manager stop the proxy, and waits until it is gone. $1: its process, if it is known
+# Whether the proxy that answers is this process.
+is_proxy() {
+  local status
+  status=$(proxyctl status --json 2>/dev/null) && [[ -n $1 && $(json_value pid "$status") == "$1" ]]
+}
+
+# Has the process manager stop the proxy, and waits until it is gone. $1: its process, if it is known;
+# $2: how long that may take, in seconds
 stop() {
-  local pid=$1 file end
+  local pid=$1 patience=$2 file end is_told=''
   remove_stale_pid_file
   run_module deactivate || fail "Failed to deactivate the proxy, see above"
   file=$(pid_file)
-  end=$(($(elapsed) + stop_limit))
+  end=$(($(elapsed) + patience))
   until { [[ -z $pid ]] || is_gone "$pid"; } && [[ -z $file || ! -e $file ]]; do
     if (($(elapsed) > end)); then
-      fail "The proxy${pid:+ (process $pid)} did not end within $stop_limit s: see its log, end" \
-        "it by hand, and deploy again"
+      [[ -z $is_told ]] ||
+        fail "The proxy${pid:+ (process $pid)} does not end: see its log, end it by hand, and deploy again"
+      is_told=yes
+      end=$(($(elapsed) + stop_limit))
+      # One that has succeeded another by itself is unknown to most process managers.
+      if is_proxy "$pid"; then
+        say "The process manager has not ended process $pid, which is told to end by this script"
+        kill "$pid"
+      fi
     fi
     sleep "$moment"
   done
@@ -199,7 +216,7 @@ activate() {
   fi
   # Disnix does not deactivate what it failed to activate, and a process manager may try again and
   # again, just when the earlier version is to be back.
-  stop ''
+  stop '' "$stop_limit"
   exit 1
 }
 
