@@ -16,7 +16,6 @@
  */
 
 import * as v from "valibot";
-import { LARGEST } from "../linux/socket_address.ts";
 import { CLOSE_REASONS } from "../relay/relay.ts";
 
 /** The version of all this; a process that speaks another one is refused. */
@@ -29,9 +28,6 @@ const descriptor = v.pipe(v.number(), v.safeInteger(), v.minValue(0), v.maxValue
 const bytes = v.pipe(v.string(), v.base64());
 /** A proxy that runs, or a keeper of its listening socket. */
 const kind = v.picklist(["proxy", "keeper"]);
-
-/** An address as the kernel has it, of the length that all of them have. */
-const name = v.pipe(bytes, v.length(4 * Math.ceil(LARGEST / 3)));
 
 const direction = v.nullable(v.strictObject({
   ended: v.boolean(),
@@ -46,8 +42,6 @@ const connection = v.strictObject({
   id: count,
   client: descriptor,
   upstream: v.nullable(descriptor),
-  peerName: name,
-  upstreamName: name,
   acceptedAt: time,
   lastByteAt: time,
   endedAt: v.nullable(time),

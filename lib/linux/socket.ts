@@ -183,8 +183,17 @@ export function localAddress(descriptor: number): Address {
 
 /** Whether a socket is still connected: not so if its peer has reset it. */
 export function hasPeer(descriptor: number): boolean {
+  return peerName(descriptor) !== null;
+}
+
+/**
+ * The address of a socket's peer as the kernel has it.
+ *
+ * @returns bytes that the next call changes; `null` if the peer has reset the connection
+ */
+export function peerName(descriptor: number): Uint8Array | null {
   length[0] = name.length;
-  return libc.getpeername(descriptor, name, lengthBytes) === 0;
+  return libc.getpeername(descriptor, name, lengthBytes) === 0 ? name : null;
 }
 
 /**

@@ -23,15 +23,12 @@ export interface MovedDirection {
   } | null;
 }
 
-/** A connection. */
+/** A connection. The addresses of its peers are known to the kernel, which is asked sooner than told. */
 export interface MovedConnection {
   readonly id: number;
   readonly client: number;
   /** -1 for one that is not connected yet. */
   readonly upstream: number;
-  /** The addresses of both peers, as the kernel has them, in base64: bytes take longer to pass on. */
-  readonly peerName: string;
-  readonly upstreamName: string;
   readonly acceptedAt: number;
   readonly lastByteAt: number;
   /** When the first of the two directions ended; `null` if none has. */

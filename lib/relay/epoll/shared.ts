@@ -8,6 +8,7 @@
  */
 
 import { formatAddress } from "../../address.ts";
+import { peerName } from "../../linux/socket.ts";
 import { decode, LARGEST } from "../../linux/socket_address.ts";
 import type { MovedConnection } from "./moved.ts";
 import { CLOSE_REASONS, type Connection, type Counters } from "../relay.ts";
@@ -76,6 +77,9 @@ const UPSTREAM = 15;
 /** In bytes: */
 const PEER_NAME = 64;
 const UPSTREAM_NAME = 96;
+
+/** The name of a peer that has reset its connection, before it was asked for. */
+const UNKNOWN = new Uint8Array(LARGEST);
 
 /** Totals of a thread, in 64-bit numbers. */
 const ACCEPTED = 0;
@@ -202,33 +206,23 @@ export class Table {
   restore(row: number, moved: MovedConnection): void {
     const numbers = this.#numbers;
     const accepted = this.#totals[ACCEPTED] as number;
-    this.begin(
-      row,
-      moved.id,
-      moved.client,
-      moved.acceptedAt,
-      Uint8Array.fromBase64(moved.peerName),
-    );
+    this.begin(row, moved.id, moved.client, moved.acceptedAt, peerName(moved.client) ?? UNKNOWN);
     // It was counted there.
     this.#totals[ACCEPTED] = accepted;
     numbers[row * ROW + LAST_BYTE_AT] = moved.lastByteAt;
     numbers[row * ROW + BYTES_UP] = moved.bytesUp;
     numbers[row * ROW + BYTES_DOWN] = moved.bytesDown;
-    this.setUpstreamName(row, Uint8Array.fromBase64(moved.upstreamName));
     if (moved.upstream === -1) return;
+    this.setUpstreamName(row, peerName(moved.upstream) ?? UNKNOWN);
     this.setUpstream(row, moved.upstream);
     this.setState(row, moved.endedAt === null ? ESTABLISHED : HALF_CLOSED);
   }
 
   /** What of a row goes with a connection to another process. */
   moved(row: number) {
-    const [number, byte] = [row * ROW, row * ROW * 8];
-    const name = (offset: number) =>
-      new Uint8Array(this.#bytes.slice(byte + offset, byte + offset + LARGEST)).toBase64();
+    const number = row * ROW;
     return {
       id: this.id(row),
-      peerName: name(PEER_NAME),
-      upstreamName: name(UPSTREAM_NAME),
       acceptedAt: this.#numbers[number + ACCEPTED_AT] as number,
       lastByteAt: this.#numbers[number + LAST_BYTE_AT] as number,
       bytesUp: this.#numbers[number + BYTES_UP] as number,
