@@ -41,15 +41,15 @@ Deno.test("however often a target changes while it is read, nobody reads half of
     await within(started.promise, "the other thread");
     const seen = new Set<number>();
     let generation = 0;
-    while (generation !== LAST) {
+    // Enough to have met many halves, however rarely this thread is given a processor.
+    while (generation !== LAST && seen.size < 1000) {
       const target = memory.read();
       assert(isWhole(target), JSON.stringify(target));
       assert(target.generation >= generation, "time does not go back");
       generation = target.generation;
       seen.add(generation);
     }
-    // How many depends on who is given a processor when.
-    assert(seen.size > 2, `only ${seen.size} targets were seen`);
+    assert(seen.size > 100, `only ${seen.size} targets were seen`);
   } finally {
     writer.terminate();
   }

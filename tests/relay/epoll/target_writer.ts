@@ -7,8 +7,8 @@
 
 import { type Target, TargetMemory } from "../../../lib/relay/epoll/target.ts";
 
-/** The number of the last one that is written. */
-export const LAST = 300_000;
+/** The number of the last one that is written, if nobody has seen enough before. */
+export const LAST = 10_000_000;
 
 /** Writes the n-th target. */
 export function writeTo(memory: TargetMemory, generation: number): void {
