@@ -133,9 +133,7 @@ testWith(no, "a proxy whose daemon takes its time to end is started again", asyn
   const slow = ["sh", "-c", '"$@" & trap "kill $!" TERM; wait; wait; sleep 1', "sh"];
   const [, proxy] = await example.install({ before: slow });
   for (const operation of ["lock", "deactivate", "activate", "unlock"]) {
-    await using running = await machine.operate(proxy, operation);
-    const { code, stderr } = await running.finished();
-    assert.equal(code, 0, `${operation}: ${stderr}`);
+    await machine.succeed(proxy, operation);
   }
   await example.served(1);
 });

@@ -103,9 +103,7 @@ testWith(no, "where no proxy runs, locking and unlocking succeed", async () => {
   await using example = new Example(machine);
   const [, proxy] = await example.version(1);
   for (const operation of ["lock", "unlock", "deactivate"]) {
-    await using running = await machine.operate(proxy, operation);
-    const { code, stderr } = await running.finished();
-    assert.equal(code, 0, `${operation}: ${stderr}`);
+    const { stderr } = await machine.succeed(proxy, operation);
     assert.match(stderr, /No proxy runs at/);
   }
 });
@@ -118,9 +116,7 @@ testWith(
     await using example = new Example(machine);
     const [, proxy] = await example.install();
     for (const operation of ["lock", "deactivate", "lock", "unlock", "deactivate"]) {
-      await using running = await machine.operate(proxy, operation);
-      const { code, stderr } = await running.finished();
-      assert.equal(code, 0, `${operation}: ${stderr}`);
+      await machine.succeed(proxy, operation);
     }
     const [keeper] = example.keepers();
     assert.ok(keeper !== undefined);

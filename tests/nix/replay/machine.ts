@@ -7,7 +7,8 @@
 import { join } from "node:path";
 import { type Program, PROGRAMS } from "../../../lib/packaging/programs.ts";
 import type { AnotherUser } from "../../support/another_user.ts";
-import { commandOf, Running } from "../../support/programs.ts";
+import { commandOf, type Finished, Running } from "../../support/programs.ts";
+import { succeeded } from "../../support/scene.ts";
 import { Nix } from "../nix.ts";
 import { build, type Description, DYSNOMIA } from "./component.ts";
 import { Processes } from "./managers/process.ts";
@@ -91,6 +92,12 @@ export class Machine implements AsyncDisposable {
     const module = `${DYSNOMIA}/libexec/dysnomia/${service.type}`;
     const env = isTold ? this.manager.properties : {};
     return this.run([module, operation, service.component, service.type], env);
+  }
+
+  /** Runs an operation on a service to its end, which must be a success. */
+  async succeed(service: Service, operation: string): Promise<Finished> {
+    await using running = await this.operate(service, operation);
+    return succeeded(operation, await running.finished());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -70,14 +70,9 @@ testWith(no, "a unit that is stopped takes nothing with it that waits for the ne
   await using example = new Example(machine);
   const [, proxy] = await example.install();
   const unit = unitOf(example);
-  const operate = async (operation: string) => {
-    await using running = await machine.operate(proxy, operation);
-    const { code, stderr } = await running.finished();
-    assert.equal(code, 0, stderr);
-  };
-  await operate("lock");
+  await machine.succeed(proxy, "lock");
   const early = await example.client();
-  await operate("deactivate");
+  await machine.succeed(proxy, "deactivate");
   // Its file is gone as well, and so is all that systemd knew of it.
   assert.equal(
     await systemctl(machine, "show", "--property=ActiveState", unit),
@@ -86,8 +81,8 @@ testWith(no, "a unit that is stopped takes nothing with it that waits for the ne
   const late = await example.client();
   const { pid, keeper, queued } = await example.status();
   assert.deepEqual([pid, queued], [keeper, 2]);
-  await operate("activate");
-  await operate("unlock");
+  await machine.succeed(proxy, "activate");
+  await machine.succeed(proxy, "unlock");
   await answered(early, 1);
   await answered(late, 1);
 });

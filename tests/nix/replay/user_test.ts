@@ -4,7 +4,6 @@ import { testWith } from "../../support/tools.ts";
 import { deploy, story } from "./disnix.ts";
 import { answered, Example, type Options } from "./example.ts";
 import { Machine } from "./machine.ts";
-import type { Service } from "./service.ts";
 import { whyNot } from "./why_not.ts";
 
 const no = whyNot("process") ?? noOtherUser();
@@ -85,13 +84,8 @@ testWith(
     assert.equal(deployment.succeeded, false);
     assert.ok(held !== undefined);
     await answered(held, 1);
-    const operate = async (service: Service, operation: string) => {
-      await using running = await machine.operate(service, operation);
-      const { code, stderr } = await running.finished();
-      assert.equal(code, 0, stderr);
-    };
-    await operate(old[1], "deactivate");
-    await operate(next[1], "activate");
+    await machine.succeed(old[1], "deactivate");
+    await machine.succeed(next[1], "activate");
     const { pid } = await example.status();
     assert.equal(Deno.statSync(`/proc/${pid}`).uid, user.id);
   },

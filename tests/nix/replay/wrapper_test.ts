@@ -48,9 +48,7 @@ testWith(no, "the wrapper finds its component through links", async () => {
   const link = join(machine.directory, "result");
   await Deno.symlink(proxy.component, link);
   for (const operation of ["activate", "deactivate"]) {
-    await using running = await machine.operate({ ...proxy, component: link }, operation);
-    const { code, stderr } = await running.finished();
-    assert.equal(code, 0, stderr);
+    await machine.succeed({ ...proxy, component: link }, operation);
   }
 });
 
@@ -62,9 +60,7 @@ testWith(no, "two proxies on one machine are locked and replaced each by itself"
   await other.install();
   const { pid } = await other.status();
   for (const operation of ["lock", "deactivate", "activate", "unlock"]) {
-    await using running = await machine.operate(proxy, operation);
-    const { code, stderr } = await running.finished();
-    assert.equal(code, 0, `${operation}: ${stderr}`);
+    await machine.succeed(proxy, operation);
     const client = await other.served(1);
     const status = await other.status();
     assert.deepEqual([status.state, status.pid], ["open", pid]);
@@ -76,8 +72,6 @@ testWith(no, "a proxy that is open is not parked when it is stopped", async () =
   await using machine = await Machine.start();
   await using example = new Example(machine);
   const [, proxy] = await example.install();
-  await using running = await machine.operate(proxy, "deactivate");
-  const { code, stderr } = await running.finished();
-  assert.equal(code, 0, stderr);
+  await machine.succeed(proxy, "deactivate");
   assert.deepEqual(example.keepers(), []);
 });
