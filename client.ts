@@ -4,24 +4,19 @@
  * @module
  */
 
-import { CommanderError } from "commander";
 import { type Address, parseAddress } from "./lib/address.ts";
-import { Failure, program, run, value, writeError } from "./lib/command_line.ts";
+import { run, usageError } from "./lib/command_line.ts";
+import { writeError } from "./lib/standard_streams.ts";
+import { refuseOldDeno } from "./lib/deno_version.ts";
+import { Failure } from "./lib/failure.ts";
+import { CLIENT, clientCommandLine, SERVER_VARIABLE } from "./lib/protocol/command_lines.ts";
 import { Conversation } from "./lib/protocol/conversation.ts";
 import { talkOnPipe } from "./lib/protocol/pipe.ts";
 import { Terminal } from "./lib/protocol/terminal.ts";
 
-const NAME = "hello-world-client";
-const VARIABLE = "HELLO_WORLD_SERVER";
-
-await run(NAME, async () => {
-  const command = program(NAME)
-    .description(
-      "Sends lines to a hello-world-server and prints its replies: those of stdin, or on a " +
-        'terminal those that you type. Say "hello" or "quit"; Ctrl-D ends your side.',
-    )
-    .argument("[server]", `HOST:PORT of the server (default: $${VARIABLE})`, value(parseAddress))
-    .parse(Deno.args, { from: "user" });
+await run(CLIENT, async () => {
+  refuseOldDeno();
+  const command = clientCommandLine().parse(Deno.args, { from: "user" });
   const server: Address = command.processedArgs[0] ?? serverOfEnvironment();
 
   if (Deno.stdin.isTerminal() && Deno.stdout.isTerminal()) {
@@ -30,7 +25,7 @@ await run(NAME, async () => {
     return await terminal.talk(conversation);
   }
   try {
-    const say = (sentence: string) => writeError(`${NAME}: ${sentence}`);
+    const say = (sentence: string) => writeError(`${CLIENT}: ${sentence}`);
     await talkOnPipe(await Conversation.connect(server, say));
     return 0;
   } catch (error) {
@@ -41,18 +36,16 @@ await run(NAME, async () => {
 });
 
 function serverOfEnvironment(): Address {
-  const text = Deno.env.get(VARIABLE) ?? "";
+  const text = Deno.env.get(SERVER_VARIABLE) ?? "";
   if (text === "") {
-    throw new CommanderError(
-      1,
-      "commander.missingArgument",
-      `missing argument: name the server as HOST:PORT, or set ${VARIABLE}`,
+    throw usageError(
+      `missing argument: name the server as HOST:PORT, or set ${SERVER_VARIABLE}`,
     );
   }
   try {
     return parseAddress(text);
   } catch (error) {
-    if (error instanceof RangeError) throw new Failure(`${VARIABLE}: ${error.message}`);
+    if (error instanceof RangeError) throw new Failure(`${SERVER_VARIABLE}: ${error.message}`);
     throw error;
   }
 }

@@ -4,8 +4,6 @@
  * @module
  */
 
-import { isIPv6 } from "node:net";
-
 /** A host, by name or number and without brackets, and a TCP port. */
 export interface Address {
   readonly host: string;
@@ -19,12 +17,13 @@ export interface ListenAddress {
 }
 
 /**
- * Reads `[HOST:]PORT`. Port 0 lets the system choose.
+ * Reads `[HOST:]PORT`, where `*` stands for no host as well. Port 0 lets the system choose.
  *
  * @throws {RangeError} when the text is no such address
  */
 export function parseListenAddress(text: string): ListenAddress {
-  if (/^\d+$/.test(text)) return { host: null, port: parsePort(text, text, 0) };
+  const [, everywhere] = /^(?:\*:)?(\d+)$/.exec(text) ?? [];
+  if (everywhere !== undefined) return { host: null, port: parsePort(everywhere, text, 0) };
   return parseHostAndPort(text, "[HOST:]PORT", 0);
 }
 
@@ -40,7 +39,8 @@ export function parseAddress(text: string): Address {
 /** Writes an address the way it is read: `8080`, `db.example:5432`, `[::1]:80`. */
 export function formatAddress(address: ListenAddress): string {
   if (address.host === null) return `${address.port}`;
-  const host = isIPv6(address.host) ? `[${address.host}]` : address.host;
+  // No other host has one.
+  const host = address.host.includes(":") ? `[${address.host}]` : address.host;
   return `${host}:${address.port}`;
 }
 
@@ -52,6 +52,11 @@ export function unmapped(host: string): string {
 function parseHostAndPort(text: string, form: string, lowestPort: number): Address {
   const match = /^(?:\[([^\]]*)\]|([^:[\]]+)):(\d+)$/.exec(text);
   if (match === null) {
+    const [, only] = /^:?(\d+)$/.exec(text) ?? [];
+    if (only !== undefined) {
+      const instead = lowestPort === 0 ? `${only} for all addresses, or ` : "";
+      throw new RangeError(`"${text}" has no host: write ${instead}127.0.0.1:${only}`);
+    }
     const hint = text.split(":").length > 2 && !text.startsWith("[")
       ? ", with an IPv6 host in brackets"
       : "";
@@ -62,11 +67,19 @@ function parseHostAndPort(text: string, form: string, lowestPort: number): Addre
     throw new RangeError(`"${text}" is no address: "${bracketed}" in the brackets is not IPv6`);
   }
   const host = bracketed ?? plain ?? "";
+  if (host === "*") throw new RangeError(`"${text}" has no host: "*" is all of them, not one`);
   // A host becomes part of a directory's name, and of lines in logs.
-  if (/[\s/\0]/.test(host) || host.length > 253) {
+  // Only an IPv6 address in brackets may name an interface.
+  if (/[\s/\0]/.test(host) || plain?.includes("%") || host.length > 253) {
     throw new RangeError(`"${text}" is no address: "${host}" cannot be the name of a host`);
   }
   return { host, port: parsePort(port, text, lowestPort) };
+}
+
+/** Whether this is an IPv6 address, with or without its scope: as `node:net` sees it, which takes long to load. */
+function isIPv6(text: string): boolean {
+  const [, ip] = /^([\da-fA-F:.]+)(?:%[\da-zA-Z.:-]+)?$/.exec(text) ?? [];
+  return ip !== undefined && URL.canParse(`http://[${ip}]`);
 }
 
 function parsePort(digits: string, text: string, lowest: number): number {

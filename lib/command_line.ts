@@ -6,32 +6,35 @@
 
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { type Duration, parseDuration } from "./duration.ts";
-import { VERSION } from "./version.ts";
+import { EXIT } from "./exit_codes.ts";
+import { Failure } from "./failure.ts";
+import { isJournal, prioritized, PRIORITY } from "./journal.ts";
 import { messageOf } from "./message_of.ts";
-
-/** A failure to be told to the user in one line, with the exit code that belongs to it. */
-export class Failure extends Error {
-  override name = "Failure";
-
-  /**
-   * @param message what was being done, with which value, what is wrong, and what to do
-   * @param exitCode the exit code of the program
-   */
-  constructor(message: string, readonly exitCode: number = 1, options?: ErrorOptions) {
-    super(message, options);
-  }
-}
+import { writeError } from "./standard_streams.ts";
+import { VERSION } from "./version.ts";
 
 /** Bad usage of a command, whose help tells more. */
 class UsageError extends CommanderError {
-  constructor(readonly command: string, exitCode: number, { code, message }: CommanderError) {
-    super(exitCode, code, message.replace(/^error: /, "").replaceAll("\n", " "));
+  constructor(readonly command: string, { code, message }: CommanderError) {
+    super(EXIT.usage, code, reworded(message.replace(/^error: /, "").replaceAll("\n", " ")));
   }
 }
 
-/** A program that throws instead of exiting. */
-export function program(name: string, usageExitCode = 1): Command {
-  return throwing(new Command(name), name, usageExitCode)
+/** What commander says of a value, as a sentence that begins with what the value was meant for. */
+function reworded(message: string): string {
+  const [, flag, value, argument, reason] =
+    /^(?:option '(\S+).*?' argument|command-argument value) '(.*?)' is invalid(?: for argument '(\S+)')?\. (.*)$/
+      .exec(message) ?? [];
+  if (reason === undefined) return message;
+  const what = flag ?? `The ${argument === "listen" ? "listen address" : argument}`;
+  const [, choices] = /^Allowed choices are (.*)\.$/.exec(reason) ?? [];
+  if (choices !== undefined) return `${what} "${value}" is none of ${choices}`;
+  return reason.startsWith('"') ? `${what} ${reason}` : `${what}: ${reason}`;
+}
+
+/** A program that throws instead of exiting. Its summary is for the head of its manual page. */
+export function program(name: string): Command {
+  return throwing(new Command(name), name)
     .version(`${name} ${VERSION}`)
     .helpOption("-h, --help", "show this help")
     .configureOutput({ outputError: () => {} });
@@ -42,10 +45,15 @@ export function program(name: string, usageExitCode = 1): Command {
  *
  * @param name the words to call it by: `proxyctl drain`
  */
-export function throwing(command: Command, name: string, usageExitCode: number): Command {
+export function throwing(command: Command, name: string): Command {
   return command.exitOverride((error) => {
-    throw error.exitCode === 0 ? error : new UsageError(name, usageExitCode, error);
+    throw error.exitCode === 0 ? error : new UsageError(name, error);
   });
+}
+
+/** Bad usage that is seen only once everything has been parsed. @param message what is wrong */
+export function usageError(message: string): CommanderError {
+  return new CommanderError(EXIT.usage, "usage", message);
 }
 
 /**
@@ -66,19 +74,18 @@ export function value<T>(parse: (text: string) => T): (text: string) => T {
 /**
  * Adds an option that takes a duration, `none` among them.
  *
- * @param byDefault the default as it would be written
+ * @param byDefault the default as it would be written; `null` if there is none
  * @param parse reads it, and throws `RangeError`
  */
 export function durationOption(
   command: Command,
   flags: string,
   about: string,
-  byDefault: string,
+  byDefault: string | null,
   parse: (text: string) => Duration = parseDuration,
 ): Command {
-  const option = new Option(flags, about)
-    .argParser(value(parse))
-    .default(parse(byDefault), byDefault);
+  const option = new Option(flags, about).argParser(value(parse));
+  if (byDefault !== null) option.default(parse(byDefault), byDefault);
   // To commander `null`, which is what `none` means, is no value, and becomes an empty text.
   return command.addOption(option).on(`option:${option.name()}`, (text: string) => {
     command.setOptionValue(option.attributeName(), parse(text));
@@ -124,31 +131,27 @@ export async function run(
   }
 }
 
-/** Tells an error in one line on stderr. @returns the exit code for it */
-export function report(name: string, error: unknown): number {
+/**
+ * Tells an error in one line on stderr.
+ *
+ * @param write writes the line there
+ * @returns the exit code for it
+ */
+export function report(
+  name: string,
+  error: unknown,
+  write: (line: string) => void = writeFailure,
+): number {
   if (error instanceof CommanderError && error.exitCode === 0) return 0;
   const message = messageOf(error);
   // Without a verb the whole help has been printed already.
   if (error instanceof CommanderError && error.code === "commander.help") return error.exitCode;
   const command = error instanceof UsageError ? error.command : name;
   const hint = error instanceof CommanderError ? ` (see ${command} --help)` : "";
-  writeError(`${name}: ${message}${hint}`);
+  write(`${name}: ${message}${hint}`);
   return error instanceof CommanderError || error instanceof Failure ? error.exitCode : 1;
 }
 
-/** Writes a line to stderr, at once and whole. A stderr that is gone is no reason to fail. */
-export function writeError(line: string): void {
-  try {
-    writeAll(Deno.stderr, `${line}\n`);
-  } catch { /* nobody is left to be told */ }
-}
-
-/**
- * Writes text to stdout or stderr, all of it.
- *
- * @throws {Deno.errors.BrokenPipe} when the reader is gone
- */
-export function writeAll(stream: typeof Deno.stdout | typeof Deno.stderr, text: string): void {
-  let bytes = new TextEncoder().encode(text);
-  while (bytes.length > 0) bytes = bytes.subarray(stream.writeSync(bytes));
+function writeFailure(line: string): void {
+  writeError(isJournal() ? prioritized(line, PRIORITY.error) : line);
 }

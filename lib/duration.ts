@@ -62,6 +62,14 @@ export function durationWithin(lowest: number, highest: number): (text: string) 
   };
 }
 
+/**
+ * Reads for how long somebody must have been silent to be called quiet.
+ *
+ * @returns milliseconds, or `null` for `none`: nobody is
+ * @throws {RangeError} as {@linkcode parseDuration}, and for less than a millisecond
+ */
+export const parseQuiet = durationWithin(1, LONGEST);
+
 /** Writes a duration the way {@linkcode parseDuration} reads it, exact to the millisecond. */
 export function formatDuration(duration: Duration): string {
   if (duration === null) return "none";

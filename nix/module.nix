@@ -25,7 +25,12 @@ let
     [ "${instance.package}/bin/disnix-tcp-proxy" ]
     ++ [ "--runtime-dir" (directoryOf instance) ]
     ++ [ "--threads" (toString instance.threads) ]
+    ++ [ "--connect-timeout" instance.connectTimeout ]
     ++ [ "--stop-timeout" instance.stopTimeout ]
+    ++ optionals (instance.suspendQuiet != "none") [ "--suspend-quiet" instance.suspendQuiet ]
+    ++ optional instance.abortOnClose "--abort-on-close"
+    ++ optionals (instance.sendProxy != null) [ "--send-proxy" instance.sendProxy ]
+    ++ concatMap (network: [ "--accept-proxy" network ]) instance.acceptProxy
     ++ optionals (instance.controlGroup != null) [ "--control-group" instance.controlGroup ]
     ++ optionals instance.socketActivation [ "--exit-idle-time" instance.exitIdleTime ]
     ++ instance.extraOptions
@@ -59,7 +64,7 @@ let
       fi
     ''}
     # Nobody's child, and so one of systemd's: for the end of any other one it does not wait.
-    successor=$(${escapeShellArgs (commandOf instance)} >&2 & echo $!)
+    successor=$(${escapeShellArgs (commandOf instance)} --takeover always >&2 & echo $!)
     while kill -0 "$successor" 2>/dev/null; do
       if is_served_by "$successor"; then exit 0; fi
       ${pkgs.coreutils}/bin/sleep 0.1
@@ -131,11 +136,59 @@ let
         description = "How many threads carry bytes; `auto`: as many as there are processors.";
       };
 
+      connectTimeout = mkOption {
+        type = duration;
+        default = "10s";
+        example = "1m";
+        description = ''
+          How long a client waits for a service that does not answer; it is reset then.
+        '';
+      };
+
       stopTimeout = mkOption {
         type = duration;
         default = "10s";
         example = "1m30s";
         description = "How long clients may finish when the service is stopped.";
+      };
+
+      suspendQuiet = mkOption {
+        type = types.either duration (types.enum [ "none" ]);
+        default = "none";
+        example = "200ms";
+        description = ''
+          A drain takes connections from the service that are quiet for that long, and their clients
+          stay for the service that comes next. Only for a service that keeps nothing per connection
+          (login, transaction), and never speaks unasked.
+        '';
+      };
+
+      abortOnClose = mkOption {
+        type = types.bool;
+        default = false;
+        description = ''
+          Whether clients that ended their direction while they were held are dropped, whatever they
+          sent: they may have given up.
+        '';
+      };
+
+      sendProxy = mkOption {
+        type = types.nullOr (types.enum [ "v1" "v2" ]);
+        default = null;
+        description = ''
+          With which header of the PROXY protocol each connection to the service begins, which then
+          knows who the client is; `null` with none.
+        '';
+      };
+
+      acceptProxy = mkOption {
+        type = types.listOf types.str;
+        default = [ ];
+        example = [ "10.0.0.0/8" ];
+        description = ''
+          The networks whose connections begin with a header of the PROXY protocol. What it says is
+          believed, and whoever does not send one is reset.
+        '';
       };
 
       extraOptions = mkOption {
@@ -237,6 +290,8 @@ let
   madeGroups = lib.filterAttrs (name: instance: instance.group == unitOf name) instances;
 in
 {
+  imports = [ ./page.nix ];
+
   options.services.disnix-tcp-proxy = mkOption {
     type = types.attrsOf (types.submodule options);
     default = { };

@@ -1,13 +1,17 @@
 # The four executables, each of which needs neither Deno nor Node where it runs.
 
-{ lib, stdenv, stdenvNoCC, deno, cacert }:
+{ lib, stdenv, stdenvNoCC, cacert
+  # 2.8 or later.
+, deno
+  # The runtime that the executables are put on, of the same version; `deno compile` would download it.
+  # It is an output of the package deno since nixpkgs#534873 (mid-2026). A package of deno 2.8.3, the
+  # version that NixOS 26.05 has, deletes it: with such a one, hand in what has bin/denort.
+, denort ? deno.denort or (throw
+    "disnix-tcp-proxy: the package deno ${deno.version or ""} has no output \"denort\": take a newer nixpkgs")
+}:
 
 let
   manifest = builtins.fromJSON (builtins.readFile ../deno.json);
-
-  # The runtime that the executables are put on. `deno compile` would download it.
-  denort = deno.denort or (throw
-    "disnix-tcp-proxy: the package deno ${deno.version or ""} has no output \"denort\": take a newer nixpkgs");
 
   select = names: builtins.path {
     name = "disnix-tcp-proxy-source";
@@ -38,7 +42,7 @@ let
     dontFixup = true;
     outputHashMode = "recursive";
     outputHashAlgo = "sha256";
-    outputHash = "sha256-I3QCIoK59R7ru8MugNmi5rf7O0LTMnCDOxYmyKg9+B4=";
+    outputHash = "sha256-e1iyafdE2h00cHMwPPJfu3cNRmCBgp07MwvwUI576cY=";
   };
 
   # A name that is never resolved, so that a build without a sandbox downloads nothing either.
@@ -63,6 +67,15 @@ stdenv.mkDerivation {
   # Deno embeds the path that it compiles in, and this one is the same in every build.
   installPhase = ''
     deno task --quiet compile --output $out/bin
+    deno task --quiet man --output $out/share/man
+    # From source: the executables may be for another machine.
+    completions() {
+      mkdir -p "$out/share/$(dirname "$2")"
+      deno run --quiet --cached-only --allow-all proxyctl.ts completions "$1" >"$out/share/$2"
+    }
+    completions bash bash-completion/completions/proxyctl
+    completions zsh zsh/site-functions/_proxyctl
+    completions fish fish/vendor_completions.d/proxyctl.fish
   '';
 
   # What Deno appends to its runtime does not survive either.

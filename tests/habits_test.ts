@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { PROGRAMS } from "../lib/packaging/programs.ts";
 
 const root = new URL("../", import.meta.url).pathname;
 
@@ -16,3 +17,13 @@ for (
     assert.equal(code, 0, said);
   });
 }
+
+Deno.test("nothing is served by Deno.serve: it listens wherever DENO_SERVE_ADDRESS says", async () => {
+  const programs = Object.values(PROGRAMS).map(({ script }) => script);
+  const read = async (path: string): Promise<void> => {
+    if ((await Deno.stat(root + path)).isDirectory) {
+      for await (const { name } of Deno.readDir(root + path)) await read(`${path}/${name}`);
+    } else assert.doesNotMatch(await Deno.readTextFile(root + path), /Deno\.serve\(/, path);
+  };
+  for (const path of ["lib", ...programs]) await read(path);
+});

@@ -3,7 +3,11 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { Peer } from "./protocol/peer.ts";
 import { isMissing } from "./protocol/tools.ts";
+import { brieflyOr } from "./support/long.ts";
 import { commandOf, complete, Running, start } from "./support/programs.ts";
+
+/** How many are connected when the server is ended. */
+const CROWD = brieflyOr(300, 1000);
 
 const GREETING = "Hello world!\r\n";
 
@@ -18,9 +22,17 @@ async function portOf(server: Running): Promise<number> {
   return Number(port);
 }
 
+let shared: ReturnType<typeof startServer> | null = null;
+
+Deno.test.afterAll(async () => await (await shared)?.server[Symbol.asyncDispose]());
+
+/** The port of a server for all tests that leave it running. */
+async function sharedServer(): Promise<number> {
+  return (await (shared ??= startServer())).port;
+}
+
 Deno.test("hello is answered however its bytes arrive", async () => {
-  const { server, port } = await startServer();
-  await using _ = server;
+  const port = await sharedServer();
   using peer = await Peer.connect(port);
   for (const byte of "hello\r\nhello\n") await peer.send(byte);
   assert.equal(await peer.next(2 * GREETING.length), GREETING.repeat(2));
@@ -39,8 +51,7 @@ Deno.test("the greeting and the longest line can be chosen", async () => {
 });
 
 Deno.test("quit closes when all earlier answers are out", async () => {
-  const { server, port } = await startServer();
-  await using _ = server;
+  const port = await sharedServer();
   using peer = await Peer.connect(port);
   await peer.send("hello\n".repeat(10_000) + "quit\nhello\n");
   assert.equal(await peer.rest(), GREETING.repeat(10_000));
@@ -54,8 +65,7 @@ for (
 ) {
   const name = lastWord === "quit\n" ? "quit" : "a line too long";
   Deno.test(`after ${name} no reset destroys the answers, though more bytes arrive`, async () => {
-    const { server, port } = await startServer();
-    await using _ = server;
+    const port = await sharedServer();
     using peer = await Peer.connect(port);
     await peer.send(`hello\n${lastWord}`);
     // Reading only afterwards, so that a reset on the way would be met before the replies.
@@ -66,8 +76,7 @@ for (
 }
 
 Deno.test("a client that ends its side gets all answers, even to a line without ending", async () => {
-  const { server, port } = await startServer();
-  await using _ = server;
+  const port = await sharedServer();
   using peer = await Peer.connect(port);
   await peer.send("hello\n".repeat(1000) + "hello");
   await peer.end();
@@ -123,20 +132,17 @@ Deno.test("a client that resets its connection harms nobody", async () => {
 });
 
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
-  Deno.test(`${signal} ends 1000 clean connections, and the server, at once`, async () => {
+  Deno.test(`${signal} ends ${CROWD} clean connections, and the server, which waits for nobody`, async () => {
     const { server, port } = await startServer();
     await using _ = server;
-    const peers = await Promise.all(Array.from({ length: 1000 }, () => Peer.connect(port)));
+    const peers = await Promise.all(Array.from({ length: CROWD }, () => Peer.connect(port)));
     try {
       await Promise.all(peers.map((peer) => peer.greet()));
-      const before = performance.now();
       server.kill(signal);
       // A reset would be an error; that we keep our side open must not keep the server.
       assert.deepEqual(new Set(await Promise.all(peers.map((peer) => peer.rest()))), new Set([""]));
       const { code } = await server.finished();
       assert.equal(code, 0);
-      const took = performance.now() - before; // under 100 ms, on a machine that is not busy
-      assert.ok(took < 1000, `it took ${took} ms`);
     } finally {
       for (const peer of peers) peer[Symbol.dispose]();
     }
@@ -173,11 +179,24 @@ Deno.test("with --exit-when-idle 0s and nobody there it ends at once", async () 
   assert.equal((await server.finished()).code, 0);
 });
 
+/** Starts a server, and a client before it ends, however busy the machine is. */
+async function startServing(...args: string[]) {
+  for (;;) {
+    const { server, port } = await startServer(...args);
+    try {
+      const first = await Peer.connect(port);
+      await first.greet();
+      return { server, first, port };
+    } catch {
+      await server[Symbol.asyncDispose]();
+    }
+  }
+}
+
 Deno.test("--exit-when-idle counts from when the last connection is gone", async () => {
-  const { server, port } = await startServer("--exit-when-idle", "500ms");
+  const { server, first, port } = await startServing("--exit-when-idle", "500ms");
   await using _ = server;
-  using first = await Peer.connect(port);
-  await first.greet();
+  using _first = first;
   using second = await Peer.connect(port);
   await second.greet();
   first[Symbol.dispose]();
@@ -205,9 +224,11 @@ for (
   ] as const
 ) {
   const name = JSON.stringify(["hello-world-server", ...args].join(" "));
-  Deno.test(`${name} is one clear line and exit 1`, async () => {
+  // What the command line alone does not show to be wrong is no bad usage.
+  const expected = message.startsWith("Failed") ? 1 : 2;
+  Deno.test(`${name} is one clear line and exit ${expected}`, async () => {
     const { code, stdout, stderr } = await complete("server", args);
-    assert.equal(code, 1);
+    assert.equal(code, expected);
     assert.equal(stdout, "");
     assert.match(stderr, /^hello-world-server: .*\n$/);
     assert.ok(stderr.includes(message), stderr);

@@ -1,7 +1,12 @@
-import type { ControlClient } from "../control/client.ts";
 import { print } from "./output.ts";
+import { aboutProxy } from "./verb.ts";
 
 /** `proxyctl metrics` */
-export async function metrics(proxy: ControlClient): Promise<void> {
-  print(await proxy.text("GET", "/metrics"));
-}
+export const metricsVerb = aboutProxy({
+  name: "metrics",
+  about: "print the metrics, as Prometheus reads them",
+  define() {},
+  async run(proxy) {
+    print(await proxy.text("GET", "/metrics"));
+  },
+});

@@ -1,12 +1,16 @@
-import { Failure } from "../command_line.ts";
+import { Option } from "commander";
+import { value } from "../command_line.ts";
+import { Failure } from "../failure.ts";
 import type { Status } from "../control/api.ts";
 import type { ControlClient } from "../control/client.ts";
-import { EXIT } from "../control/exit_codes.ts";
-import { describeDuration } from "../duration.ts";
-import { parseReport } from "../keeper/report.ts";
+import { EXIT } from "../exit_codes.ts";
+import { describeDuration, parseFiniteDuration } from "../duration.ts";
+import { parseKeeperReport } from "../keeper/report.ts";
 import { PROGRAMS } from "../packaging/programs.ts";
-import { whyNoEpoll } from "../relay/epoll/available.ts";
-import { printResult } from "./output.ts";
+import { whyNoEpoll } from "../linux/available.ts";
+import { clockTime } from "../moment.ts";
+import { describeTime, printResult } from "./output.ts";
+import { aboutProxy, json } from "./verb.ts";
 
 /** The first argument of a proxyctl that is to be a keeper. */
 export const KEEP = "keep";
@@ -15,14 +19,30 @@ export const KEEP = "keep";
 const PATIENCE = 20_000;
 
 /** `proxyctl park` */
-export async function park(
+export const parkVerb = aboutProxy({
+  name: "park",
+  about: "while drained: keep those who wait, so that the proxy can be stopped",
+  define: (command) =>
+    json(command).addOption(
+      new Option("--for <duration>", "how long they are kept for the next proxy")
+        .argParser(value(parseFiniteDuration)).default(parseFiniteDuration("5m"), "5m"),
+    ),
+  run: (proxy, command) => park(proxy, command.opts()),
+});
+
+async function park(
   proxy: ControlClient,
   options: { for: number; json?: boolean },
 ): Promise<void> {
+  if (proxy.isElsewhere) {
+    throw new Failure(
+      `${proxy.directory}: a proxy is parked on its own machine: call proxyctl there`,
+    );
+  }
   const why = whyNoEpoll();
   if (why !== null) throw new Failure(`Failed to park the proxy at ${proxy.directory}: ${why}`);
   refuse(await proxy.json<Status>("GET", "/v1/status"));
-  const report = parseReport(await startKeeper(proxy.directory, options.for));
+  const report = parseKeeperReport(await startKeeper(proxy.directory, options.for));
   if (report === null) {
     throw new Failure(
       `The keeper for ${proxy.directory} ended without a word: nothing has changed`,
@@ -30,9 +50,9 @@ export async function park(
   }
   if (!report.parked) throw new Failure(report.message, report.exitCode);
   const { keeper, queued } = report;
-  const until = new Date(report.until).toISOString();
-  const result = { keeper, until, queued };
-  const text = `Parked until ${until} (for ${describeDuration(options.for)}), ${queued} queued; ` +
+  const result = { keeper, until: new Date(report.until).toISOString(), queued };
+  const until = clockTime(report.until, Date.now());
+  const text = `Parked for ${describeDuration(options.for)} (until ${until}), ${queued} queued; ` +
     `the keeper is process ${keeper}. Stop the proxy now, and start the next`;
   printResult(options.json, result, text);
 }
@@ -40,8 +60,9 @@ export async function park(
 /** @throws {Failure} when a proxy in this state cannot be parked */
 function refuse({ state, relay, keeper, parkedUntil }: Status): void {
   if (state === "parked") {
+    const ends = parkedUntil === null ? "" : `, which ends ${describeTime(parkedUntil)}`;
     throw new Failure(
-      `The proxy is parked already: process ${keeper} keeps those who wait until ${parkedUntil}`,
+      `The proxy is parked already: process ${keeper} keeps those who wait${ends}`,
       EXIT.wrongState,
     );
   }

@@ -1,7 +1,9 @@
-import { writeAll } from "../command_line.ts";
+import { writeAll } from "../standard_streams.ts";
 import type { DrainProgress } from "../control/api.ts";
 import { describeDuration, type Duration } from "../duration.ts";
-import { connectionTable, tell } from "./output.ts";
+import { printable } from "../printable.ts";
+import { canMoveCursor, connectionTable, tell, widthOf } from "./output.ts";
+import { BECAUSE } from "../control/ties.ts";
 
 /** Elsewhere than on a terminal: how often something is said though nothing changed, in seconds. */
 const AT_LEAST_EVERY = 10;
@@ -10,7 +12,7 @@ const MOST_NAMED = 10;
 
 /** Shows how a drain goes: live on a terminal, as plain lines elsewhere. */
 export class Progress {
-  readonly #live = Deno.stderr.isTerminal();
+  readonly #live = canMoveCursor(Deno.stderr);
   #linesShown = 0;
   #active = -1;
   #saidAt = 0;
@@ -30,7 +32,7 @@ export class Progress {
     const who = oldest === undefined ? "" : `, among them ${oldest.peer}, ` +
       `connected for ${describeDuration(oldest.ageSeconds * 1000)}, ` +
       `idle for ${describeDuration(oldest.idleSeconds * 1000)}`;
-    tell(this.#headline(now) + who);
+    tell(this.#headline(now) + who + whyBlocked(now));
   }
 
   /** Takes the live display away. */
@@ -39,9 +41,11 @@ export class Progress {
     this.#linesShown = 0;
   }
 
-  #headline({ state, active, queued, waitedSeconds }: DrainProgress): string {
+  #headline({ state, active, queued, suspended, waitedSeconds }: DrainProgress): string {
     const limit = this.timeout === null ? "" : ` of ${describeDuration(this.timeout)}`;
-    const held = queued === null ? "" : `, ${queued} queued`;
+    const held = (queued === null ? "" : `, ${queued} queued`) +
+      // One of an earlier version suspends nobody.
+      (suspended ? `, ${suspended} suspended` : "");
     const verb = state === "drained" ? "Drained" : "Draining";
     return `${verb} for ${describeDuration(waitedSeconds * 1000)}${limit}: ${active} active${held}`;
   }
@@ -49,11 +53,10 @@ export class Progress {
   #redraw(now: DrainProgress): void {
     const named = now.blockers.slice(0, MOST_NAMED);
     const lines = [this.#headline(now)];
-    if (named.length > 0) lines.push(...connectionTable(named).split("\n"));
+    const columns = widthOf(Deno.stderr);
+    if (named.length > 0) lines.push(...connectionTable(named, undefined, columns - 1).split("\n"));
     if (now.active > named.length) lines.push(`and ${now.active - named.length} more`);
-    // A terminal that was never told its size has none.
-    const columns = Deno.consoleSize().columns || 80;
-    const text = lines.map((line) => line.slice(0, columns - 1)).join("\n");
+    const text = lines.map((line) => printable(line).slice(0, columns - 1)).join("\n");
     this.#write(`${this.#home()}${text}\n`);
     this.#linesShown = lines.length;
   }
@@ -68,4 +71,10 @@ export class Progress {
       writeAll(Deno.stderr, text);
     } catch { /* a terminal that is gone must not end the drain */ }
   }
+}
+
+/** Where the quiet are let go: why the oldest connection is not, ever. */
+function whyBlocked({ suspendQuietSeconds, blockers: [oldest] }: DrainProgress): string {
+  if (!suspendQuietSeconds || !oldest?.tied) return "";
+  return `; blocks because ${BECAUSE[oldest.tied]}`;
 }

@@ -1,9 +1,10 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { Failure } from "../command_line.ts";
+import { Failure } from "../failure.ts";
 import type { Status, UpgradeResult } from "../control/api.ts";
 import type { ControlClient } from "../control/client.ts";
-import { EXIT } from "../control/exit_codes.ts";
+import { isAway } from "./absence.ts";
 import { printResult } from "./output.ts";
+import { aboutProxy, json } from "./verb.ts";
 
 /** How much longer than usual the answer may take: a process starts, in milliseconds. */
 const EXTRA = 20_000;
@@ -12,7 +13,14 @@ const PATIENCE = 10_000;
 const PAUSE = 20;
 
 /** `proxyctl upgrade` */
-export async function upgrade(proxy: ControlClient, options: { json?: boolean }): Promise<void> {
+export const upgradeVerb = aboutProxy({
+  name: "upgrade",
+  about: "replace the proxy's process by a new one of its executable",
+  define: json,
+  run: (proxy, command) => upgrade(proxy, command.opts()),
+});
+
+async function upgrade(proxy: ControlClient, options: { json?: boolean }): Promise<void> {
   const before = await proxy.json<Status>("GET", "/v1/status");
   const { pid } = await proxy.json<UpgradeResult>("POST", "/v1/upgrade", undefined, EXTRA);
   const after = await answerOf(proxy, pid);
@@ -33,9 +41,7 @@ async function answerOf(proxy: ControlClient, pid: number): Promise<Status> {
       const status = await proxy.json<Status>("GET", "/v1/status");
       if (status.pid === pid) return status;
     } catch (error) {
-      const isBetween = error instanceof Failure &&
-        ([EXIT.noProxy, EXIT.ended] as number[]).includes(error.exitCode);
-      if (!isBetween) throw error;
+      if (!isAway(error)) throw error;
     }
     if (performance.now() > deadline) {
       throw new Failure(`Process ${pid} has taken over, but does not answer`);

@@ -1,136 +1,182 @@
-import { constants } from "node:os";
-import process from "node:process";
-import type { DrainOutcome, DrainProgress, ResumeResult, Status } from "../control/api.ts";
-import { Failure } from "../command_line.ts";
+import type { StayDrainedResult } from "../control/api.ts";
+import { describeDuration } from "../duration.ts";
+import { Failure } from "../failure.ts";
 import type { ControlClient } from "../control/client.ts";
-import { EXIT } from "../control/exit_codes.ts";
-import { drainBody, type DrainOptions, finished, stopped } from "./drain.ts";
+import { EXIT } from "../exit_codes.ts";
+import {
+  drainBody,
+  type DrainOptions,
+  drainOptions,
+  finishedTogether,
+  releaseOf,
+} from "./drain.ts";
+import { Interruption } from "./interruption.ts";
 import { tell } from "./output.ts";
 import { defaultOwner } from "./owner.ts";
 import { Progress } from "./progress.ts";
+import { resumeOne, waitUpstreamOption } from "./resume.ts";
+import { findCommand, runCommand } from "./run_command.ts";
+import { DrainTogether, inOrder } from "./together.ts";
+import { aboutProxies } from "./verb.ts";
 import { messageOf } from "../message_of.ts";
+import { printable } from "../printable.ts";
+import { shellWord } from "../shell_word.ts";
 
-/** The exit codes with which shells, env(1) and nohup(1) say that a command could not be run. */
-const NOT_FOUND = 127;
-const NOT_EXECUTABLE = 126;
+/** How much of a command is shown, in characters. */
+const MOST_SHOWN = 200;
+
+/** What the options of `with-drain` ask for. */
+type WithDrainOptions = DrainOptions & {
+  readonly waitUpstream?: number;
+  readonly stayDrained?: boolean;
+};
+
+/** `proxyctl with-drain` */
+export const withDrainVerb = aboutProxies({
+  name: "with-drain",
+  about: "run a command while drained, and resume whatever happens",
+  define: (command) =>
+    drainOptions(command)
+      .addOption(waitUpstreamOption())
+      .option("--stay-drained", "if the command fails: hold clients on, until the lease ends")
+      .option("--owner <id>", "take over the drain that stayed for this owner")
+      .argument("<command...>", "the command, best after --")
+      .passThroughOptions(),
+  run(proxies, command) {
+    const [words] = command.processedArgs as [string[]];
+    return withDrain(proxies, words, command.opts());
+  },
+});
 
 /**
- * `proxyctl with-drain`: runs a command while the proxy is drained. The drain lives as long as the
- * connection over which it was asked for, so whatever kills this ends the drain.
+ * Runs a command while the proxies are drained. A drain lives as long as the connection over which it
+ * was asked for, so whatever kills this ends it.
  *
  * @returns the exit code of the command; of a command that a signal ended, 128 and the signal
  */
-export async function withDrain(
-  proxy: ControlClient,
+async function withDrain(
+  proxies: readonly ControlClient[],
   command: readonly string[],
-  options: DrainOptions,
+  options: WithDrainOptions,
 ): Promise<number> {
-  const owner = `with-drain ${Deno.pid} (${defaultOwner()})`;
-  const reason = options.reason ?? command.join(" ").slice(0, 200).replaceAll(/\p{Cc}/gu, " ");
-  const body = { ...drainBody({ ...options, reason }), owner, exclusive: true, attached: true };
-  const lines = proxy.drain(body);
-  const failed = await untilDrained(proxy, lines, options);
-  if (failed !== null) return failed;
-  // From here on the lines are only read to learn that the drain is over.
-  const over = overBefore(proxy, lines);
-  const code = await runCommand(command).catch(async (error: unknown) => {
-    await resume(proxy, owner);
-    throw error;
+  findCommand(command[0] ?? "");
+  const { waitUpstream, stayDrained } = options;
+  const owner = options.owner ?? `with-drain ${Deno.pid} (${defaultOwner()})`;
+  const reason = options.reason ?? printable(command.join(" ")).slice(0, MOST_SHOWN);
+  const body = drainBody({
+    ...options,
+    reason,
+    owner,
+    exclusive: true,
+    // Not said without need: a proxy of an earlier version does not know it.
+    ...(options.owner !== undefined && { takeOver: true }),
+    attached: true,
   });
-  const { now: early, parked } = over;
+  const ordered = await inOrder(proxies);
+  const release = releaseOf({ ...options, owner }, ordered);
+  const interruption = new Interruption(ordered);
+  const parts = { proxies: ordered, body, release, interruption };
+  const together = await DrainTogether.begin(parts);
+  const failed = await untilDrained(together, options, written(command).slice(0, MOST_SHOWN));
+  if (failed !== null) return failed;
+  const running = runCommand(command).catch((error: unknown) => {
+    tell(`proxyctl: ${messageOf(error)}`);
+    return error instanceof Failure ? error.exitCode : EXIT.unexpected;
+  });
+  // Not before: from here on the command decides what a signal means.
+  interruption[Symbol.dispose]();
+  const code = await running;
+  const early = together.over;
+  const isParked = early !== undefined && await early.wasParked;
+  if (code !== 0 && stayDrained) {
+    await stay(together, owner, command, `The command failed with exit code ${code}`);
+    return code;
+  }
   // Also if it is over: a proxy that was restarted meanwhile is drained again, with nobody who
   // would end that. The owner is nobody else's.
-  const resumed = await resume(proxy, owner);
-  if (early === null || parked && resumed) return code;
-  tell(`proxyctl: The drain ended while the command was still running: ${early}`);
+  const resumed = await resumeAll(together, owner, waitUpstream);
+  if (resumed === "no answer") {
+    if (stayDrained) await stay(together, owner, command, "The upstream does not answer");
+    else await resumeAll(together, owner);
+    return code === 0 ? EXIT.upstream : code;
+  }
+  if (early === undefined || isParked && resumed) return code;
+  const why = early.outcome?.message ?? early.failure?.message;
+  tell(`proxyctl: The drain ended while the command was still running: ${why}`);
   return code === 0 ? EXIT.ended : code;
 }
 
-/** @returns `null` once it is drained, else the exit code */
-async function untilDrained(
-  proxy: ControlClient,
-  lines: AsyncGenerator<DrainProgress | DrainOutcome, void>,
-  options: DrainOptions,
-): Promise<number | null> {
-  const progress = new Progress(options.timeout);
-  for (;;) {
-    const { done, value: line } = await lines.next();
-    if (done) throw stopped(proxy);
-    if ("outcome" in line) {
-      progress.clear();
-      return finished(line, false);
-    }
-    if (line.state === "drained") {
-      progress.clear();
-      return null;
-    }
-    progress.show(line);
-  }
+/** A command as it could be pasted. */
+function written(command: readonly string[]): string {
+  return command.map(shellWord).join(" ");
 }
 
-/** That a drain is over, and why. */
-interface Over {
-  /** Why; `null` as long as it is not. */
-  now: string | null;
-  /** Whether the proxy has only ended, and a keeper keeps those who wait for the next one. */
-  parked: boolean;
-}
-
-/** Learns in the background that the drain is over. */
-function overBefore(
-  proxy: ControlClient,
-  lines: AsyncGenerator<DrainProgress | DrainOutcome, void>,
-): Readonly<Over> {
-  const over: Over = { now: null, parked: false };
-  (async () => {
-    for await (const line of lines) {
-      if ("outcome" in line) return line.message;
-    }
-    throw stopped(proxy);
-  })().catch(messageOf).then(async (message) => {
-    over.now = message;
-    over.parked = await isParked(proxy);
-  });
-  return over;
-}
-
-async function isParked(proxy: ControlClient): Promise<boolean> {
-  const status = await proxy.json<Status>("GET", "/v1/status").catch(() => null);
-  return status?.state === "parked";
-}
-
-async function runCommand([file = "", ...args]: readonly string[]): Promise<number> {
-  // The command decides what these mean; when it ends, so does the drain. A terminal sends SIGINT
-  // to the command as well. Listened for before there is a command: what comes just then would end
-  // this alone, and the command would go on with everything resumed.
-  let child: Deno.ChildProcess | undefined;
-  const forward = (signal: Deno.Signal) => () => {
+/** Leaves the drain as it is, and tells how to go on. @param why that is */
+async function stay(
+  { parts }: DrainTogether,
+  owner: string,
+  command: readonly string[],
+  why: string,
+): Promise<void> {
+  const who = shellWord(owner);
+  const said = await Promise.all(parts.map(async ({ proxy }) => {
+    const name = parts.length === 1 ? "" : `${proxy.directory}: `;
     try {
-      child?.kill(signal);
-    } catch { /* it has just ended */ }
-  };
-  process.on("SIGTERM", forward("SIGTERM"));
-  process.on("SIGHUP", forward("SIGHUP"));
-  process.on("SIGINT", () => {});
-  try {
-    child = new Deno.Command(file, { args, stdin: "inherit", stdout: "inherit", stderr: "inherit" })
-      .spawn();
-  } catch (error) {
-    const found = !(error instanceof Deno.errors.NotFound);
-    const what = found ? `${(error as Error).message}` : "no such command";
-    throw new Failure(`Failed to run "${file}": ${what}`, found ? NOT_EXECUTABLE : NOT_FOUND);
-  }
-  const { code, signal } = await child.status;
-  return signal === null ? code : 128 + (constants.signals[signal as NodeJS.Signals] ?? 0);
+      const path = "/v1/stay-drained";
+      const { message } = await proxy.json<StayDrainedResult>("POST", path, { owner });
+      return `${name}${message}`;
+    } catch (error) {
+      return `${name}Failed to have the proxy stay drained: ${messageOf(error)}`;
+    }
+  }));
+  tell([
+    `proxyctl: ${why}. ${said.join("; ")}`,
+    `  to try again: proxyctl with-drain --owner ${who} -- ${written(command)}`,
+    `  to give up: proxyctl resume --owner ${who}`,
+  ].join("\n"));
 }
 
-/** @returns whether that has ended the drain */
-async function resume(proxy: ControlClient, owner: string): Promise<boolean> {
-  try {
-    return (await proxy.json<ResumeResult>("POST", "/v1/resume", { owner })).changed;
-  } catch (error) {
-    // Ending the connection ends the drain just as well.
-    tell(`proxyctl: Failed to resume: ${messageOf(error)}`);
-    return false;
-  }
+/** @returns `null` once all are drained, else the exit code */
+async function untilDrained(
+  together: DrainTogether,
+  options: Pick<DrainOptions, "timeout">,
+  command: string,
+): Promise<number | null> {
+  const failed = await together.untilDecided(new Progress(options.timeout));
+  if (failed !== null) return finishedTogether(together, failed, false);
+  const { waitedSeconds } = together.progress;
+  const when = together.joined
+    ? "Already drained"
+    : `Drained after ${describeDuration(waitedSeconds * 1000)}`;
+  tell(`${when}, running ${command}`);
+  return null;
+}
+
+/** @returns whether that has ended all drains; `no answer` if an upstream gave none in time */
+async function resumeAll(
+  { parts }: DrainTogether,
+  owner: string,
+  waitUpstream?: number,
+): Promise<boolean | "no answer"> {
+  const name = (proxy: ControlClient) => parts.length === 1 ? "" : `${proxy.directory}: `;
+  const results = await Promise.all(parts.map(async ({ proxy }) => {
+    try {
+      const { changed, message } = await resumeOne(proxy, {
+        owner,
+        ...(waitUpstream !== undefined && { waitUpstream }),
+      });
+      if (changed) tell(`${name(proxy)}${message}`);
+      return changed;
+    } catch (error) {
+      if (error instanceof Failure && error.exitCode === EXIT.upstream) {
+        tell(`proxyctl: ${name(proxy)}${error.message}`);
+        return "no answer";
+      }
+      // Ending the connection ends the drain just as well.
+      tell(`proxyctl: ${name(proxy)}Failed to resume: ${messageOf(error)}`);
+      return false;
+    }
+  }));
+  if (results.includes("no answer")) return "no answer";
+  return results.every((changed) => changed === true);
 }

@@ -6,19 +6,28 @@
 
 import * as v from "valibot";
 import { parseAddress } from "../address.ts";
-import { parseDuration, parseFiniteDuration } from "../duration.ts";
-import type { Outcome } from "../drain/types.ts";
-import type { Connection } from "../relay/relay.ts";
-import { messageOf } from "../message_of.ts";
+import type { OutcomeName } from "../drain/outcomes.ts";
+import { type PastDrain, seconds } from "../drain/past_drain.ts";
+import { drainRequest, owner } from "../drain/request.ts";
+import { parseFiniteDuration, parseQuiet } from "../duration.ts";
+import { type Connection, CONNECTION_ORDERS } from "../relay/relay.ts";
+import { parsed } from "../text_fields.ts";
 
 /** The largest request body that is read, in bytes. */
 export const LARGEST_BODY = 64 * 1024;
 
 /** What `GET /v1/status` answers. Times are ISO 8601 or `null`. */
 export interface Status {
-  readonly state: "open" | "draining" | "drained" | "parked";
+  /** `stopping`: the process ends, and nobody is held or let in any more. */
+  readonly state: "open" | "draining" | "drained" | "parked" | "stopping";
   readonly active: number;
   readonly queued: number | null;
+  /** Clients that are held and were served before. */
+  readonly suspended: number;
+  /** Since when the one has been held that was never served and has waited the longest. */
+  readonly heldSince: string | null;
+  /** How many clients can be held; `null` where that is not known. */
+  readonly queueLimit: number | null;
   readonly listen: string;
   readonly upstream: string;
   readonly owner: string | null;
@@ -38,6 +47,17 @@ export interface Status {
   readonly pid: number;
   readonly version: string;
   readonly startedAt: string;
+  /** Names the machine; an empty text where it has no name. */
+  readonly machine: string;
+  /** The runtime directory, as it is called there without links. */
+  readonly directory: string;
+  /** What became of the last drain that is decided, it may still be going on; `null` if none is known. */
+  readonly lastDrain: PastDrain | null;
+}
+
+/** What `GET /v1/history` answers: the last 100 drains that are decided, the oldest first. */
+export interface HistoryResult {
+  readonly drains: readonly PastDrain[];
 }
 
 /** A connection, as `GET /v1/connections` lists it. */
@@ -50,6 +70,21 @@ export interface ConnectionView {
   readonly idleSeconds: number;
   readonly bytesUp: number;
   readonly bytesDown: number;
+  /** ISO 8601; `null` if it is not held. */
+  readonly heldSince: string | null;
+  /** Why it cannot be suspended; `null` if it can. */
+  readonly tied: Connection["tied"];
+}
+
+/** All connections of a client's address, as `GET /v1/connections?group=peer` lists them. */
+export interface PeerView {
+  /** The host alone. */
+  readonly peer: string;
+  readonly connections: number;
+  readonly oldestSeconds: number;
+  readonly longestIdleSeconds: number;
+  readonly bytesUp: number;
+  readonly bytesDown: number;
 }
 
 /** A line of `POST /v1/drain` while it is going on. */
@@ -57,16 +92,26 @@ export interface DrainProgress {
   readonly state: "draining" | "drained";
   readonly active: number;
   readonly queued: number | null;
+  /** Clients whose service was let go. */
+  readonly suspended: number;
+  /** After how much silence the drain lets a service go; `null` is never. */
+  readonly suspendQuietSeconds: number | null;
   readonly waitedSeconds: number;
-  /** Who is waited for, the oldest connections first; not more than {@linkcode MOST_BLOCKERS}. */
+  /** Whether the drain was there before it was asked for. */
+  readonly joined: boolean;
+  /** What whoever asked should know of the drain that was there; `null` if nothing. */
+  readonly notice: string | null;
+  /** Who is waited for, the oldest connections first, and not more than 20 of them. */
   readonly blockers: readonly ConnectionView[];
 }
 
 /** The last line of `POST /v1/drain`. */
 export interface DrainOutcome {
-  readonly outcome: Outcome["outcome"];
+  readonly outcome: OutcomeName;
   readonly message: string;
   readonly waitedSeconds: number;
+  /** As in {@linkcode DrainProgress}; also where it is not known. */
+  readonly joined: boolean;
   readonly connectionsCut: number;
   readonly active: number;
   readonly blockers: readonly ConnectionView[];
@@ -94,77 +139,38 @@ export interface ResumeResult {
   readonly message: string;
 }
 
+/** What `POST /v1/stay-drained` answers. */
+export interface StayDrainedResult {
+  readonly owner: string | null;
+  readonly leaseExpires: string | null;
+  readonly message: string;
+}
+
+/** What `POST /v1/released` answers. */
+export interface ReleasedResult {
+  readonly state: "draining" | "drained";
+  readonly active: number;
+}
+
+/** What `GET /v1/upstream` answers. */
+export interface UpstreamView {
+  /** Where new connections go. */
+  readonly upstream: string;
+  /** How many active connections are to another. */
+  readonly elsewhere: number;
+  /** How often it was retargeted. */
+  readonly retargets: number;
+}
+
+/** What `PUT /v1/upstream` answers. */
+export interface RetargetResult extends UpstreamView {
+  readonly previous: string;
+}
+
 /** What `POST /v1/upgrade` answers, once another process has taken over. */
 export interface UpgradeResult {
   readonly pid: number;
 }
-
-/** What is answered where something cannot be done. */
-export interface ErrorBody {
-  readonly error: { readonly code: ErrorCode; readonly message: string };
-}
-
-/** What can be wrong, with the HTTP status that goes with it. */
-export const ERROR_STATUS = {
-  bad_request: 400,
-  not_found: 404,
-  no_such_connection: 404,
-  no_such_waiter: 404,
-  method_not_allowed: 405,
-  request_timeout: 408,
-  held_by_another: 409,
-  too_large: 413,
-  internal: 500,
-  record_not_written: 500,
-  /** Only a keeper is there. */
-  parked: 409,
-  stopping: 503,
-  /** Another process takes over: the same request, made again, is for that one. */
-  moved: 503,
-  upstream_unreachable: 504,
-  upgrade_failed: 500,
-  /** The portable relay cannot be taken over from. */
-  not_upgradable: 409,
-} as const;
-
-/** The codes of {@linkcode ErrorBody}. */
-export type ErrorCode = keyof typeof ERROR_STATUS;
-
-/** How many blocking connections a line of progress names at the most. */
-export const MOST_BLOCKERS = 20;
-
-const owner = v.pipe(
-  v.string(),
-  v.regex(/^[^\p{Cc}]{1,200}$/u, "expected 1 to 200 characters, and no control characters"),
-);
-const reason = v.pipe(
-  v.string(),
-  v.regex(/^[^\p{Cc}]{0,1000}$/u, "expected at most 1000 characters, and no control characters"),
-);
-const duration = parsed(parseDuration);
-
-const drainRequest = v.pipe(
-  v.strictObject({
-    owner,
-    reason: v.optional(v.nullable(reason), null),
-    timeout: v.optional(duration, "60s"),
-    lease: v.optional(duration, "1h"),
-    exclusive: v.optional(v.boolean(), false),
-    wait: v.optional(v.boolean(), true),
-    attached: v.optional(v.boolean(), false),
-    closeIdle: v.optional(duration, "none"),
-    closeRemaining: v.optional(v.boolean(), false),
-    dryRun: v.optional(v.boolean(), false),
-  }),
-  v.check(
-    ({ attached, exclusive, wait }) => !attached || (exclusive && wait),
-    "an attached drain must be exclusive, and waited for",
-  ),
-  v.check(
-    ({ closeRemaining, timeout }) => !closeRemaining || timeout !== null,
-    "closeRemaining needs a timeout: it is then that connections are closed",
-  ),
-);
 
 const returnRequest = v.strictObject({ waiter: v.pipe(v.string(), v.uuid("is no token")) });
 
@@ -174,7 +180,28 @@ const resumeRequest = v.strictObject({
   waitUpstream: v.optional(v.nullable(parsed(parseFiniteDuration)), null),
 });
 
-const upstreamRequest = v.strictObject({ upstream: parsed(parseAddress) });
+const upstreamRequest = v.strictObject({
+  upstream: parsed(parseAddress),
+  /** Let go of connections to another that are quiet for that long; left out, as the proxy was told. */
+  suspendQuiet: v.optional(parsed(parseQuiet)),
+});
+
+/** What can be said behind the path of `GET /v1/connections`. */
+export const connectionsQuery = v.strictObject({
+  /** Left out, those that are active come before those that are held. */
+  sort: v.optional(v.picklist(CONNECTION_ORDERS)),
+  /** Only the first of them. */
+  limit: v.optional(v.pipe(
+    v.string(),
+    v.regex(/^[1-9]\d{0,5}$/, "is no whole number from 1 to 999999"),
+    v.transform(Number),
+  )),
+  /** Each address of clients with all its connections, those with the most first. */
+  group: v.optional(v.literal("peer")),
+});
+
+/** What is asked of the connections. */
+export type ConnectionsQuery = v.InferOutput<typeof connectionsQuery>;
 
 /** The bodies of requests. */
 export const REQUESTS = {
@@ -182,12 +209,12 @@ export const REQUESTS = {
   /** Also of `POST /v1/drain`: by who waited for the drain before it moved. */
   return: returnRequest,
   resume: resumeRequest,
+  stayDrained: v.strictObject({ owner }),
+  released: v.strictObject({ owner }),
   upstream: upstreamRequest,
   upgrade: v.strictObject({}),
 };
 
-/** The body of `POST /v1/drain` as a client writes it. */
-export type DrainBody = v.InferInput<typeof drainRequest>;
 /** The body of `POST /v1/drain` of a client that comes back. */
 export type ReturnBody = v.InferInput<typeof returnRequest>;
 /** The body of `POST /v1/resume` as a client writes it. */
@@ -195,25 +222,23 @@ export type ResumeBody = v.InferInput<typeof resumeRequest>;
 
 /** A connection as it is shown. */
 export function viewConnection(connection: Connection): ConnectionView {
-  const { age, idle, ...rest } = connection;
-  return { ...rest, ageSeconds: seconds(age), idleSeconds: seconds(idle) };
+  const { age, idle, heldFor, ...rest } = connection;
+  return {
+    ...rest,
+    ageSeconds: seconds(age),
+    idleSeconds: seconds(idle),
+    heldSince: heldFor === null ? null : new Date(Date.now() - heldFor).toISOString(),
+  };
 }
 
-/** Milliseconds as seconds, to the millisecond. */
-export function seconds(milliseconds: number): number {
-  return Math.round(milliseconds) / 1000;
+/** The longest hold, in milliseconds, as the time when it began; `null` if there is none. */
+export function heldSince(longestHold: number): string | null {
+  return longestHold === 0 ? null : new Date(Date.now() - longestHold).toISOString();
 }
 
-function parsed<T>(parse: (text: string) => T) {
-  return v.pipe(
-    v.string(),
-    v.rawTransform(({ dataset, addIssue, NEVER }) => {
-      try {
-        return parse(dataset.value);
-      } catch (error) {
-        addIssue({ message: messageOf(error) });
-        return NEVER;
-      }
-    }),
-  );
+export { seconds };
+
+/** Milliseconds since the epoch as a time in ISO 8601; `null` stays that. */
+export function isoTime(time: number | null): string | null {
+  return time === null ? null : new Date(time).toISOString();
 }

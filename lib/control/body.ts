@@ -5,11 +5,8 @@
  */
 
 import * as v from "valibot";
-import { LARGEST_BODY } from "./api.ts";
-import { ApiError } from "./api_error.ts";
-
-/** How long a request's body may take to arrive, in milliseconds. */
-const BODY_TIMEOUT = 10_000;
+import { ApiError } from "./errors.ts";
+import type { ControlRequest } from "./http/messages.ts";
 
 /** A description of an object. */
 type Schema = v.GenericSchema & { readonly entries: object };
@@ -19,11 +16,11 @@ type Schema = v.GenericSchema & { readonly entries: object };
  *
  * @throws {ApiError} saying what is wrong with it
  */
-export async function readBody<S extends Schema>(
-  request: Request,
+export function readBody<S extends Schema>(
+  request: ControlRequest,
   schema: S,
-): Promise<v.InferOutput<S>> {
-  return validate(await readJson(request), schema);
+): v.InferOutput<S> {
+  return validate(readJson(request), schema);
 }
 
 /**
@@ -31,10 +28,9 @@ export async function readBody<S extends Schema>(
  *
  * @throws {ApiError} saying what is wrong with it
  */
-export async function readJson(request: Request): Promise<unknown> {
-  const text = await readText(request);
+export function readJson({ body }: ControlRequest): unknown {
   try {
-    return text.trim() === "" ? {} : JSON.parse(text);
+    return body.trim() === "" ? {} : JSON.parse(body);
   } catch {
     throw new ApiError("bad_request", "The body is not JSON");
   }
@@ -62,30 +58,4 @@ function complaint(issue: v.BaseIssue<unknown>, fields: readonly string[]): stri
   if (field === null) return issue.message;
   if (issue.kind !== "schema") return `${field}: ${issue.message}`;
   return `${field}: expected a ${issue.expected}, but got ${issue.received}`;
-}
-
-async function readText(request: Request): Promise<string> {
-  if (request.body === null) return "";
-  const reader = request.body.getReader();
-  const decoder = new TextDecoder();
-  let text = "";
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const timeout = new Promise<never>((_, reject) => {
-    const error = new ApiError("request_timeout", "The body of the request did not arrive");
-    timer = setTimeout(() => reject(error), BODY_TIMEOUT);
-  });
-  try {
-    for (let size = 0;;) {
-      const { done, value } = await Promise.race([reader.read(), timeout]);
-      if (done) return text + decoder.decode();
-      size += value.length;
-      if (size > LARGEST_BODY) {
-        throw new ApiError("too_large", `The body is larger than ${LARGEST_BODY} bytes`);
-      }
-      text += decoder.decode(value, { stream: true });
-    }
-  } finally {
-    clearTimeout(timer);
-    reader.cancel().catch(() => {});
-  }
 }

@@ -4,17 +4,21 @@
  * @module
  */
 
-import { type IncomingMessage, request as httpRequest } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
-import { Failure } from "../command_line.ts";
+import { Failure } from "../failure.ts";
 import { describeDuration } from "../duration.ts";
-import { pathsIn } from "../runtime_directory.ts";
-import type { DrainBody, DrainOutcome, DrainProgress, ReturnBody } from "./api.ts";
-import { EXIT } from "./exit_codes.ts";
-import { failureOf, isAbsence, isMove, readRefusal } from "./failures.ts";
+import { pathsIn } from "../runtime_directory/paths.ts";
+import type { DrainBody } from "../drain/request.ts";
+import type { DrainOutcome, DrainProgress, ReturnBody } from "./api.ts";
+import { type Ask, overSocket } from "./exchange.ts";
+import { EXIT } from "../exit_codes.ts";
+import { failureOf, isAbsence, isMove, readRefusal, Refusal } from "./failures.ts";
 
-/** How long a proxy may take to answer, or to say the next line, in milliseconds. */
+/** How long a proxy may take for its whole answer, or for the next line of one, in milliseconds. */
 const PATIENCE = 10_000;
+
+/** How long an answer, or a line of one, may be, in characters: far more than a proxy has to say. */
+const LONGEST = 64 * 1024 * 1024;
 
 /** After a time in which this process itself was stopped: how long what has arrived may take. */
 const LAST_LOOK = 100;
@@ -25,18 +29,44 @@ const MOVE_PATIENCE = 10_000;
 /** How soon it is asked again meanwhile, in milliseconds. */
 const PAUSE = 20;
 
-/** A proxy, as seen through the control socket in its runtime directory. */
+/** What a proxy is asked. */
+interface Asked {
+  readonly method: string;
+  readonly path: string;
+  readonly body: object | undefined;
+  /** Milliseconds that it may take longer than usual. */
+  readonly extra: number;
+  /** Whether the answer comes in lines, each in its time. */
+  readonly inLines?: boolean;
+  /** Breaks it off. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A proxy on another machine. */
+export interface Elsewhere {
+  /** What to call it: every failure begins with that. */
+  readonly name: string;
+  readonly ask: Ask;
+}
+
+/** A proxy, as seen through its control socket. */
 export class ControlClient {
-  readonly #socket: string;
+  /** Its runtime directory; if it is elsewhere, what to call it. */
+  readonly directory: string;
+  /** Whether it is on another machine. */
+  readonly isElsewhere: boolean;
+  readonly #ask: Ask;
   /** Until when nobody needs to be there, because the proxy moves to another process. */
   #movingUntil = -Infinity;
 
   /**
-   * @param directory the runtime directory of the proxy
+   * @param place the runtime directory of the proxy, or where else it is
    * @param patience how long it may take to answer, in milliseconds
    */
-  constructor(readonly directory: string, private readonly patience: number = PATIENCE) {
-    this.#socket = pathsIn(directory).control;
+  constructor(place: string | Elsewhere, private readonly patience: number = PATIENCE) {
+    this.isElsewhere = typeof place !== "string";
+    this.directory = typeof place === "string" ? place : place.name;
+    this.#ask = typeof place === "string" ? overSocket(pathsIn(place).control) : place.ask;
   }
 
   /**
@@ -52,18 +82,26 @@ export class ControlClient {
   /** As {@linkcode json}, for answers that are not JSON. */
   async text(method: string, path: string, body?: object, extra = 0): Promise<string> {
     let text = "";
-    for await (const piece of this.#pieces(method, path, body, extra)) text += piece;
+    for await (const piece of this.#pieces({ method, path, body, extra })) text += piece;
     return text;
   }
 
   /**
    * Asks for a drain, and yields each line of the answer as it comes. When the drain moves to
    * another process, so does this.
+   *
+   * @param signal breaks the connection off, which is how one who waits leaves
    */
-  async *drain(body: DrainBody): AsyncGenerator<DrainProgress | DrainOutcome, void> {
+  async *drain(
+    body: DrainBody,
+    signal?: AbortSignal,
+  ): AsyncGenerator<DrainProgress | DrainOutcome, void> {
     let next: DrainBody | ReturnBody | null = body;
     while (next !== null) {
-      const lines: AsyncGenerator<DrainProgress | DrainOutcome, void> = this.#lines(next);
+      const lines: AsyncGenerator<DrainProgress | DrainOutcome, void> = this.#lines(
+        next,
+        signal,
+      );
       next = null;
       for await (const line of lines) {
         if (!("outcome" in line) || line.waiter === undefined) {
@@ -79,9 +117,11 @@ export class ControlClient {
 
   async *#lines(
     body: DrainBody | ReturnBody,
+    signal: AbortSignal | undefined,
   ): AsyncGenerator<DrainProgress | DrainOutcome, void> {
     let rest = "";
-    for await (const piece of this.#pieces("POST", "/v1/drain", body)) {
+    const asked = { method: "POST", path: "/v1/drain", body, extra: 0, inLines: true, signal };
+    for await (const piece of this.#pieces(asked)) {
       const lines = (rest + piece).split("\n");
       rest = lines.pop() ?? "";
       for (const line of lines) yield JSON.parse(line);
@@ -89,16 +129,11 @@ export class ControlClient {
   }
 
   /** Yields an answer as it comes; asks again as long as the proxy is moving. */
-  async *#pieces(
-    method: string,
-    path: string,
-    body?: object,
-    extra = 0,
-  ): AsyncGenerator<string, void> {
-    for (let asked = 1, told = false;; asked++) {
+  async *#pieces(asked: Asked): AsyncGenerator<string, void> {
+    for (let time = 1, told = false;; time++) {
       let begun = false;
       try {
-        for await (const piece of this.#ask(method, path, body, extra)) {
+        for await (const piece of this.#answer(asked)) {
           begun = true;
           yield piece;
         }
@@ -109,8 +144,8 @@ export class ControlClient {
           this.#moves();
         }
         const mayCome = !begun && (isMove(error) || isAbsence(error));
-        if (!mayCome) throw failureOf(error, this.directory);
-        if (performance.now() >= this.#movingUntil) throw this.#absent(error, asked > 1);
+        if (!mayCome) throw this.#told(failureOf(error, this.directory));
+        if (performance.now() >= this.#movingUntil) throw this.#told(this.#absent(error, time > 1));
       }
       await delay(PAUSE);
     }
@@ -122,8 +157,16 @@ export class ControlClient {
     return new Failure(
       `The proxy at ${this.directory} was moving to another process, which did not answer ` +
         `within ${describeDuration(MOVE_PATIENCE)}`,
-      isMove(error) ? EXIT.unexpected : EXIT.noProxy,
+      isMove(error) ? EXIT.unexpected : failureOf(error, this.directory).exitCode,
     );
+  }
+
+  /** What is told of a proxy on another machine names that. */
+  #told(failure: Failure): Failure {
+    if (!this.isElsewhere || failure.message.startsWith(this.directory)) return failure;
+    const message = `${this.directory}: ${failure.message}`;
+    if (failure instanceof Refusal) return new Refusal(failure.code, message);
+    return new Failure(message, failure.exitCode);
   }
 
   /** From now on it may be away for a while. */
@@ -131,51 +174,51 @@ export class ControlClient {
     this.#movingUntil = performance.now() + MOVE_PATIENCE;
   }
 
-  async *#ask(
-    method: string,
-    path: string,
-    body: object | undefined,
-    extra: number,
-  ): AsyncGenerator<string, void> {
+  async *#answer(asked: Asked): AsyncGenerator<string, void> {
+    const { method, path, body, extra, inLines, signal } = asked;
     const text = body === undefined ? "" : JSON.stringify(body);
-    const request = httpRequest({
-      socketPath: this.#socket,
-      method,
-      path,
-      agent: false,
-      headers: { host: "proxy", "content-length": new TextEncoder().encode(text).length },
-    });
+    const exchange = this.#ask({ method, path, body: text });
     let timer: ReturnType<typeof setTimeout> | undefined;
-    const waitFor = <T>(what: Promise<T>): Promise<T> => {
-      const limit = new Promise<never>((_, reject) => {
-        const giveUp = () => reject(this.#silent(method, extra));
-        timer = setTimeout(() => timer = setTimeout(giveUp, LAST_LOOK), this.patience + extra);
-      });
-      return Promise.race([what, limit]).finally(() => clearTimeout(timer));
+    let why: Failure | null = null;
+    const giveUp = () => {
+      why ??= this.#silent(asked);
+      exchange.end(why);
+    };
+    const breakOff = () => exchange.end(new Failure("The connection was broken off"));
+    signal?.addEventListener("abort", breakOff);
+    let length = 0;
+    const waitForMore = () => {
+      length = 0;
+      clearTimeout(timer);
+      timer = setTimeout(() => timer = setTimeout(giveUp, LAST_LOOK), this.patience + extra);
     };
     try {
-      const answered = new Promise<IncomingMessage>((resolve, reject) => {
-        request.once("response", resolve);
-        request.on("error", reject);
-      });
-      request.end(text);
-      const response = await waitFor(answered);
-      response.setEncoding("utf8");
-      const pieces = response[Symbol.asyncIterator]() as AsyncIterator<string>;
+      waitForMore();
+      const { status, body } = await exchange.answer;
       let refused = "";
-      for (;;) {
-        const next = await waitFor(pieces.next());
-        if (next.done) break;
-        if (response.statusCode === 200) yield next.value;
-        else refused += next.value;
+      for await (const piece of body) {
+        length += piece.length;
+        if (length > LONGEST) throw this.#endless();
+        if (inLines && piece.includes("\n")) waitForMore();
+        if (status === 200) yield piece;
+        else refused += piece;
       }
-      if (response.statusCode !== 200) throw readRefusal(refused);
+      if (why !== null) throw why;
+      if (status !== 200) throw readRefusal(refused);
+    } catch (error) {
+      throw why ?? error;
     } finally {
-      request.destroy();
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", breakOff);
+      exchange.end();
     }
   }
 
-  #silent(method: string, extra: number): Failure {
+  #endless(): Failure {
+    return new Failure(`The proxy at ${this.directory} gives an answer without an end`);
+  }
+
+  #silent({ method, extra }: Asked): Failure {
     const waited = describeDuration(this.patience + extra);
     const later = method === "GET"
       ? ""

@@ -1,78 +1,61 @@
-import type { DrainRequest, Outcome } from "../drain/types.ts";
+import type { DrainRequest } from "../drain/request.ts";
+import { activeOf } from "../drain/blockers.ts";
+import type { Outcome } from "../drain/types.ts";
 import type { Waiter } from "../drain/waiter.ts";
+import { News } from "../news.ts";
 import {
+  type ConnectionView,
   type DrainOutcome,
   type DrainProgress,
   type DryRun,
-  MOST_BLOCKERS,
   seconds,
   viewConnection,
 } from "./api.ts";
-import type { Controlled } from "./server.ts";
+import type { Listener } from "./http/messages.ts";
+import type { Controlled } from "./controlled.ts";
 
 /** How often progress is told, in milliseconds. */
 const EVERY = 1000;
 
 /**
  * The answer to a drain: a line of progress at once and every second, and the outcome as the last
- * line. A client that goes away before that has left the drain.
+ * line. A client that goes away before it has been told has left the drain.
  *
  * Who does not wait gets one line of progress. Who is attached gets lines until the drain is over;
  * one that says `drained` tells that it is. Who comes back after the drain has moved gets what it
  * would have got.
  */
-export function drainStream(
+export async function tellDrain(
   controlled: Controlled,
   waiter: Waiter,
-): ReadableStream<Uint8Array> {
-  const { waits, attached } = waiter;
-  const encoder = new TextEncoder();
-  let timer: ReturnType<typeof setInterval> | undefined;
-  let over = false;
-  const stop = () => {
-    over = true;
-    clearInterval(timer);
-  };
-  return new ReadableStream({
-    start(controller) {
-      const tell = (line: DrainProgress | DrainOutcome) =>
-        controller.enqueue(encoder.encode(`${JSON.stringify(line)}\n`));
-      const progress = () => tell(progressOf(controlled, waiter.waited));
-      const finish = (outcome: Outcome) => {
-        if (over) return;
-        stop();
-        tell(outcomeOf(outcome, waiter));
-        controller.close();
-      };
-      const decided = waiter.settledAs;
-      const known = attached ? waiter.endedAs : decided;
-      if (waits && known !== null) return finish(known);
-      if (!waits) {
-        // Failed already: the record could not be written once it was drained.
-        const failed = decided !== null && !["drained", "moved"].includes(decided.outcome);
-        if (failed) return finish(decided);
-        progress();
-        return controller.close();
-      }
-      progress();
-      // Lines that nobody reads are not piled up.
-      timer = setInterval(() => (controller.desiredSize ?? 0) > 0 && progress(), EVERY);
-      if (attached && decided === null) {
-        void waiter.settled.then(({ outcome }) => outcome === "drained" && !over && progress());
-      }
-      void (attached ? waiter.ended : waiter.settled).then(finish);
-    },
-    cancel() {
-      stop();
-      waiter.leave();
-    },
-  });
+  listener: Listener,
+): Promise<void> {
+  const news = new News();
+  if (waiter.settledAs === null) void waiter.settled.then(news.arrive);
+  for (const promise of [waiter.ended, listener.silent]) void promise.then(news.arrive);
+  for (;;) {
+    const outcome = outcomeFor(waiter);
+    const line = outcome === null ? progressOf(controlled, waiter) : outcomeOf(outcome, waiter);
+    // Who stands still for a while, by Ctrl-Z perhaps, has not left.
+    if (!await listener.write(`${JSON.stringify(line)}\n`, Infinity)) return waiter.leave();
+    if (outcome !== null || !waiter.waits) return waiter.told();
+    await news.within(EVERY);
+  }
+}
+
+/** What there is to tell as the last line; `null` as long as there is nothing. */
+function outcomeFor({ waits, attached, settledAs, endedAs }: Waiter): Outcome | null {
+  if (waits) return attached ? endedAs : settledAs;
+  // Failed already: the record could not be written once it was drained.
+  const failed = settledAs !== null && !["drained", "moved"].includes(settledAs.outcome);
+  return failed ? settledAs : null;
 }
 
 /** What a drain would do right now. */
 export function dryRun(controlled: Controlled, request: DrainRequest): DryRun {
   const { relay, drain } = controlled;
-  const { active, blockers } = progressOf(controlled, 0);
+  const { active } = relay;
+  const blockers = blockersOf(relay);
   const refused = drain.refusal(request);
   if (refused !== null) return { would: "be refused", message: refused.message, active, blockers };
   const { state } = drain.status;
@@ -82,25 +65,38 @@ export function dryRun(controlled: Controlled, request: DrainRequest): DryRun {
     : { would: "join", message: `Would join the drain (${state}) and ${wait}`, active, blockers };
 }
 
-function progressOf({ relay, drain }: Controlled, waited: number): DrainProgress {
+function progressOf(
+  { relay, drain }: Controlled,
+  { waited, joined, notice }: Waiter,
+): DrainProgress {
+  const quiet = drain.lettingGo?.suspendQuiet ?? null;
   return {
     state: drain.status.state === "drained" ? "drained" : "draining",
     active: relay.active,
     queued: relay.queued,
+    suspended: relay.suspended,
+    suspendQuietSeconds: quiet === null ? null : seconds(quiet),
     waitedSeconds: seconds(waited),
-    blockers: relay.connections().slice(0, MOST_BLOCKERS).map(viewConnection),
+    joined,
+    notice,
+    blockers: blockersOf(relay),
   };
 }
 
-function outcomeOf(outcome: Outcome, { waited, token }: Waiter): DrainOutcome {
+function blockersOf(relay: Controlled["relay"]): ConnectionView[] {
+  return activeOf(relay).map(viewConnection);
+}
+
+function outcomeOf(outcome: Outcome, { waited, joined, token }: Waiter): DrainOutcome {
   return {
     outcome: outcome.outcome,
     message: outcome.message,
     waitedSeconds: seconds(waited),
+    joined,
     connectionsCut: outcome.cut,
     // Not those of now: by now others may be served again.
-    active: outcome.blockers.length,
-    blockers: outcome.blockers.slice(0, MOST_BLOCKERS).map(viewConnection),
+    active: outcome.active,
+    blockers: outcome.blockers.map(viewConnection),
     ...(outcome.outcome === "moved" && { waiter: token }),
   };
 }

@@ -4,34 +4,17 @@
  * @module
  */
 
-import { Failure } from "../command_line.ts";
+import { codeOf } from "../code_of.ts";
+import { Failure } from "../failure.ts";
 import { messageOf } from "../message_of.ts";
-import type { ErrorBody, ErrorCode } from "./api.ts";
-import { EXIT } from "./exit_codes.ts";
-
-const EXIT_OF: Record<ErrorCode, number> = {
-  bad_request: EXIT.usage,
-  not_found: EXIT.unexpected,
-  no_such_connection: EXIT.wrongState,
-  no_such_waiter: EXIT.ended,
-  method_not_allowed: EXIT.unexpected,
-  request_timeout: EXIT.unexpected,
-  held_by_another: EXIT.held,
-  too_large: EXIT.usage,
-  internal: EXIT.unexpected,
-  record_not_written: EXIT.unexpected,
-  parked: EXIT.wrongState,
-  stopping: EXIT.ended,
-  moved: EXIT.unexpected,
-  upstream_unreachable: EXIT.upstream,
-  upgrade_failed: EXIT.unexpected,
-  not_upgradable: EXIT.wrongState,
-};
+import { EXIT } from "../exit_codes.ts";
+import { type ErrorBody, type ErrorCode, ERRORS } from "./errors.ts";
 
 /** The proxy answered, and said no. */
 export class Refusal extends Failure {
   constructor(readonly code: ErrorCode, message: string) {
-    super(message, EXIT_OF[code] ?? EXIT.unexpected);
+    // A proxy of another version may know more codes.
+    super(message, ERRORS[code]?.exit ?? EXIT.unexpected);
   }
 }
 
@@ -47,7 +30,9 @@ export function readRefusal(text: string): Failure {
 
 /** Whether this only says that nobody is there, or not any more. */
 export function isAbsence(error: unknown): boolean {
-  return ["ENOENT", "ECONNREFUSED", "ECONNRESET", "EPIPE"].includes(codeOf(error) ?? "");
+  // On another machine it is the command there that has found nobody.
+  if (error instanceof Failure && error.exitCode === EXIT.noProxy) return true;
+  return ["ENOENT", "ECONNREFUSED", "ECONNRESET", "EPIPE"].includes(codeOf(error));
 }
 
 /** Whether the proxy said that another process takes over. */
@@ -72,11 +57,11 @@ export function failureOf(error: unknown, directory: string): Failure {
     case "ECONNRESET":
     case "EPIPE":
       return new Failure(`The proxy at ${directory} went away before it had answered`, EXIT.ended);
+    case "EAGAIN":
+      return new Failure(
+        `More want to ask the proxy at ${directory} than it has room for, or it hangs: try again`,
+      );
     default:
       return new Failure(`Failed to ask the proxy at ${directory}: ${messageOf(error)}`);
   }
-}
-
-function codeOf(error: unknown): string | undefined {
-  return (error as { code?: string }).code;
 }

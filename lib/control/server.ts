@@ -5,62 +5,59 @@
  */
 
 import { formatAddress } from "../address.ts";
-import type { Drain } from "../drain.ts";
 import { DrainRefused } from "../drain/types.ts";
 import type { Waiter } from "../drain/waiter.ts";
-import type { Relay } from "../relay/relay.ts";
 import {
-  ERROR_STATUS,
-  type ErrorBody,
-  type ErrorCode,
+  connectionsQuery,
+  type HistoryResult,
+  isoTime,
+  type ReleasedResult,
   REQUESTS,
   type ResumeResult,
+  type RetargetResult,
   seconds,
-  type Status,
+  type StayDrainedResult,
   type UpgradeResult,
-  viewConnection,
+  type UpstreamView,
 } from "./api.ts";
-import { ApiError } from "./api_error.ts";
+import { ApiError } from "./errors.ts";
 import { readBody, readJson, validate } from "./body.ts";
-import { drainStream, dryRun } from "./drain_stream.ts";
+import type { Controlled } from "./controlled.ts";
+import { all, byPeer, sorted, tellConnections } from "./connection_list.ts";
+import { dryRun, tellDrain } from "./drain_stream.ts";
+import { endpointList } from "./endpoints.ts";
+import {
+  type ControlAnswer,
+  type ControlRequest,
+  errorAnswer,
+  type Handler,
+  jsonAnswer,
+  textAnswer,
+} from "./http/messages.ts";
+import { VERSION } from "../version.ts";
 
-/** What the control socket controls. */
-export interface Controlled {
-  readonly relay: Pick<Relay, "active" | "queued" | "upstream" | "connections" | "close">;
-  readonly drain: Drain;
-  status(): Status;
-  /** The metrics as Prometheus text, and its content type. */
-  metrics(): Promise<{ text: string; contentType: string }>;
-  /** Whether the upstream answers within so many milliseconds. */
-  upstreamAnswers(timeout: number): Promise<boolean>;
-  /**
-   * Has a new process take over.
-   *
-   * @returns its pid
-   * @throws {ApiError} saying why none has
-   */
-  upgrade(): Promise<number>;
-}
-
-type Handler = (
+type Endpoint = (
   controlled: Controlled,
-  request: Request,
+  request: ControlRequest,
   parameter: string,
-) => Response | Promise<Response>;
+) => ControlAnswer | Promise<ControlAnswer>;
 
-/** Every endpoint; `{}` stands for the parameter. */
-const ENDPOINTS: Record<string, Record<string, Handler>> = {
-  "/v1/status": { GET: (controlled) => Response.json(controlled.status()) },
-  "/v1/connections": {
-    GET: ({ relay }) => Response.json({ connections: relay.connections().map(viewConnection) }),
-  },
+/** What answers at every endpoint (see endpoints.ts); `{}` stands for the parameter. */
+const SERVED: Record<string, Record<string, Endpoint>> = {
+  "/": { GET: () => jsonAnswer({ version: VERSION, endpoints: endpointList() }) },
+  "/v1/status": { GET: (controlled) => jsonAnswer(controlled.status()) },
+  "/v1/history": { GET: history },
+  "/v1/connections": { GET: listConnections },
   "/v1/connections/{}": { DELETE: kill },
   "/v1/drain": { POST: drain },
   "/v1/resume": { POST: resume },
-  "/v1/upstream": { PUT: retarget },
+  "/v1/stay-drained": { POST: stayDrained },
+  "/v1/released": { POST: released },
+  "/v1/upstream": { GET: upstream, PUT: retarget },
   "/v1/upgrade": { POST: upgrade },
+  "/v1/openapi.json": { GET: describe },
   "/metrics": { GET: metrics },
-  "/healthz": { GET: () => new Response("ok\n") },
+  "/healthz": { GET: () => textAnswer("ok\n") },
 };
 
 /**
@@ -71,58 +68,70 @@ const ENDPOINTS: Record<string, Record<string, Handler>> = {
 export function controlHandler(
   controlled: Controlled,
   failed: (error: unknown) => void,
-): (request: Request) => Promise<Response> {
+): Handler {
   return async (request) => {
     try {
-      const { handler, parameter } = route(request);
+      const { endpoint, parameter } = route(request);
       // Whatever it is about, it may be another process's in a moment.
       while (controlled.drain.frozen !== null) await controlled.drain.frozen;
-      return await handler(controlled, request, parameter);
+      return await endpoint(controlled, request, parameter);
     } catch (error) {
       if (error instanceof ApiError || error instanceof DrainRefused) {
-        return errorResponse(error.code, error.message);
+        return errorAnswer(error.code, error.message);
       }
       failed(error);
-      return errorResponse("internal", "Failed to serve the request; the proxy's log says why");
+      return errorAnswer("internal", "Failed to serve the request; the proxy's log says why");
     }
   };
 }
 
-function route(request: Request): { handler: Handler; parameter: string } {
-  const pathname = URL.parse(request.url)?.pathname;
-  if (pathname === undefined) throw new ApiError("bad_request", "The request has no valid URL");
-  const last = pathname.lastIndexOf("/");
-  const pattern = pathname in ENDPOINTS ? pathname : `${pathname.slice(0, last)}/{}`;
-  const methods = Object.hasOwn(ENDPOINTS, pattern) ? ENDPOINTS[pattern] : undefined;
+function route({ method, path }: ControlRequest): { endpoint: Endpoint; parameter: string } {
+  const last = path.lastIndexOf("/");
+  const pattern = path in SERVED ? path : `${path.slice(0, last)}/{}`;
+  const methods = Object.hasOwn(SERVED, pattern) ? SERVED[pattern] : undefined;
   if (methods === undefined) {
-    const known = Object.keys(ENDPOINTS).join(" ").replace("{}", "ID");
-    throw new ApiError("not_found", `There is no ${pathname} here; there is: ${known}`);
+    const known = Object.keys(SERVED).join(" ").replace("{}", "ID");
+    throw new ApiError("not_found", `There is no ${path} here; there is: ${known}`);
   }
   // HEAD is answered like GET; the body is left out by the server.
-  const method = request.method === "HEAD" ? "GET" : request.method;
-  const handler = Object.hasOwn(methods, method) ? methods[method] : undefined;
-  if (handler === undefined) {
+  const verb = method === "HEAD" ? "GET" : method;
+  const endpoint = Object.hasOwn(methods, verb) ? methods[verb] : undefined;
+  if (endpoint === undefined) {
     const allowed = Object.keys(methods).join();
-    throw new ApiError("method_not_allowed", `${pathname} takes ${allowed}, not ${request.method}`);
+    throw new ApiError("method_not_allowed", `${path} takes ${allowed}, not ${method}`);
   }
-  return { handler, parameter: pathname.slice(last + 1) };
+  return { endpoint, parameter: path.slice(last + 1) };
 }
 
-function kill({ relay }: Controlled, _request: Request, parameter: string): Response {
+async function listConnections(
+  { relay }: Controlled,
+  { query }: ControlRequest,
+): Promise<ControlAnswer> {
+  const { sort, limit, group } = validate(Object.fromEntries(query), connectionsQuery);
+  if (group !== undefined) return jsonAnswer({ peers: await byPeer(all(relay), limit) });
+  const listed = sort === undefined ? all(relay, limit) : await sorted(relay, sort, limit);
+  return {
+    status: 200,
+    headers: { "content-type": "application/json" },
+    body: (listener) => tellConnections(listed, listener),
+  };
+}
+
+function kill({ relay }: Controlled, _request: ControlRequest, parameter: string): ControlAnswer {
   if (!/^\d{1,15}$/.test(parameter) || !relay.close(Number(parameter), "killed")) {
     throw new ApiError("no_such_connection", `There is no connection ${parameter}`);
   }
-  return Response.json({ killed: Number(parameter) });
+  return jsonAnswer({ killed: Number(parameter) });
 }
 
-async function drain(controlled: Controlled, request: Request): Promise<Response> {
-  const json = await readJson(request);
+async function drain(controlled: Controlled, request: ControlRequest): Promise<ControlAnswer> {
+  const json = readJson(request);
   if (typeof json === "object" && json !== null && "waiter" in json) {
     const { waiter } = validate(json, REQUESTS.return);
     return streamed(controlled, await controlled.drain.comeBack(waiter));
   }
   const { dryRun: dry, ...asked } = validate(json, REQUESTS.drain);
-  if (dry) return Response.json(dryRun(controlled, asked));
+  if (dry) return jsonAnswer(dryRun(controlled, asked));
   const waiter = await controlled.drain.drain(asked).catch((error: unknown) => {
     if (!(error instanceof DrainRefused)) throw error;
     return error;
@@ -130,21 +139,23 @@ async function drain(controlled: Controlled, request: Request): Promise<Response
   if (waiter instanceof DrainRefused) {
     // A refusal is an outcome as well, for clients that read nothing but those.
     const outcome = { outcome: "refused", message: waiter.message };
-    return errorResponse(waiter.code, waiter.message, outcome);
+    return errorAnswer(waiter.code, waiter.message, outcome);
   }
   return streamed(controlled, waiter);
 }
 
-function streamed(controlled: Controlled, waiter: Waiter): Response {
-  return new Response(drainStream(controlled, waiter), {
+function streamed(controlled: Controlled, waiter: Waiter): ControlAnswer {
+  return {
+    status: 200,
     headers: { "content-type": "application/x-ndjson" },
-  });
+    body: (listener) => tellDrain(controlled, waiter, listener),
+  };
 }
 
-async function resume(controlled: Controlled, request: Request): Promise<Response> {
-  const { owner, force, waitUpstream } = await readBody(request, REQUESTS.resume);
-  if (waitUpstream !== null && controlled.drain.status.state !== "open") {
-    controlled.drain.checkResume(owner, force);
+async function resume(controlled: Controlled, request: ControlRequest): Promise<ControlAnswer> {
+  const { owner, force, waitUpstream } = readBody(request, REQUESTS.resume);
+  // Who opens nothing need not wait: the service may be down because of somebody else's deployment.
+  if (waitUpstream !== null && controlled.drain.wouldOpen(owner, force)) {
     if (!await controlled.upstreamAnswers(waitUpstream)) {
       const upstream = formatAddress(controlled.relay.upstream);
       const { state } = controlled.drain.status;
@@ -156,29 +167,78 @@ async function resume(controlled: Controlled, request: Request): Promise<Respons
   }
   const { longest, ...resumed } = await controlled.drain.resume(owner, force);
   const result: ResumeResult = { ...resumed, longestHoldSeconds: seconds(longest) };
-  return Response.json(result);
+  return jsonAnswer(result);
 }
 
-async function retarget(controlled: Controlled, request: Request): Promise<Response> {
-  const { upstream } = await readBody(request, REQUESTS.upstream);
+async function stayDrained(
+  { drain }: Controlled,
+  request: ControlRequest,
+): Promise<ControlAnswer> {
+  const { owner } = readBody(request, REQUESTS.stayDrained);
+  const { status: { leaseExpires }, message } = await drain.stayDrained(owner);
+  const result: StayDrainedResult = { owner, leaseExpires: isoTime(leaseExpires), message };
+  return jsonAnswer(result);
+}
+
+function history({ drain }: Controlled): ControlAnswer {
+  const result: HistoryResult = { drains: drain.history.all };
+  return jsonAnswer(result);
+}
+
+async function released(
+  { relay, drain }: Controlled,
+  request: ControlRequest,
+): Promise<ControlAnswer> {
+  const { owner } = readBody(request, REQUESTS.released);
+  const { state } = await drain.released(owner);
+  const result: ReleasedResult = {
+    state: state === "drained" ? state : "draining",
+    active: relay.active,
+  };
+  return jsonAnswer(result);
+}
+
+function upstream(controlled: Controlled): ControlAnswer {
+  return jsonAnswer(viewUpstream(controlled));
+}
+
+function viewUpstream({ relay, drain }: Controlled): UpstreamView {
+  return {
+    upstream: formatAddress(relay.upstream),
+    elsewhere: relay.elsewhere,
+    retargets: drain.retargets,
+  };
+}
+
+async function retarget(controlled: Controlled, request: ControlRequest): Promise<ControlAnswer> {
+  const { upstream, suspendQuiet } = readBody(request, REQUESTS.upstream);
+  const why = await controlled.relay.whyUnusable(upstream);
+  if (why !== null) throw new ApiError("unusable_upstream", why);
   const previous = formatAddress(controlled.relay.upstream);
-  await controlled.drain.retarget(upstream);
-  return Response.json({ upstream: formatAddress(upstream), previous });
+  const { retargets } = await controlled.drain.retarget(upstream, suspendQuiet);
+  // By now it may have been retargeted once more.
+  const result: RetargetResult = {
+    ...viewUpstream(controlled),
+    upstream: formatAddress(upstream),
+    retargets,
+    previous,
+  };
+  return jsonAnswer(result);
 }
 
-async function upgrade(controlled: Controlled, request: Request): Promise<Response> {
-  await readBody(request, REQUESTS.upgrade);
+async function upgrade(controlled: Controlled, request: ControlRequest): Promise<ControlAnswer> {
+  readBody(request, REQUESTS.upgrade);
   const result: UpgradeResult = { pid: await controlled.upgrade() };
-  return Response.json(result);
+  return jsonAnswer(result);
 }
 
-async function metrics(controlled: Controlled): Promise<Response> {
+async function describe(): Promise<ControlAnswer> {
+  // Hardly anybody asks for it.
+  const { openApi } = await import("./openapi.ts");
+  return jsonAnswer(openApi());
+}
+
+async function metrics(controlled: Controlled): Promise<ControlAnswer> {
   const { text, contentType } = await controlled.metrics();
-  return new Response(text, { headers: { "content-type": contentType } });
-}
-
-function errorResponse(code: ErrorCode, message: string, more: object = {}): Response {
-  const error: ErrorBody = { error: { code, message } };
-  const headers = { ...(code === "moved" && { "retry-after": "0" }) };
-  return Response.json({ ...more, ...error }, { status: ERROR_STATUS[code], headers });
+  return textAnswer(text, contentType);
 }

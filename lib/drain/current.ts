@@ -6,13 +6,19 @@
 
 import type { Clock } from "../clock.ts";
 import type { Duration } from "../duration.ts";
+import type { InTheWay } from "./past_drain.ts";
+import { type LettingGo, WAIT_FOR_ALL } from "../relay/relay.ts";
 import { Refusals } from "./refusals.ts";
-import { endOf } from "./times.ts";
-import type { DrainRequest } from "./types.ts";
+import { endOf, wallTime } from "./times.ts";
+import type { DrainRequest } from "./request.ts";
+import type { DrainStatus } from "./types.ts";
 import type { Waiter } from "./waiter.ts";
 
 /** How long a drain that was asked for on the command line may stay drained, in milliseconds. */
 export const START_DRAINED_LEASE = 60 * 60_000;
+
+/** What a drain does with connections whose service has ended its side, in milliseconds. */
+const CLOSE_ENDED = 1000;
 
 /**
  * A drain that is going on. Its times are the clock's monotonic ones, but for `since`. What the
@@ -31,19 +37,27 @@ export interface Current {
   /** When the lease ends; `null` while draining. */
   readonly leaseEnds: number | null;
   readonly exclusive: boolean;
-  /** Nobody needs to wait for it. */
+  /** Nobody needs to wait for it: that was asked for, or somebody has been told that it is drained. */
   readonly detached: boolean;
   readonly closeIdle: Duration;
   readonly closeRemaining: boolean;
+  /** What it does not wait for. */
+  readonly lettingGo: LettingGo;
   /** The connections that it cut. A relay may take a moment until a cut one is gone. */
   readonly cut: Set<number>;
-  /** Who is told of its end; with `--no-wait` nobody needs to be there for it. */
+  /** The first of them, as they were then; those who come across the drain may want to know. */
+  readonly cutNames: InTheWay[];
+  /** Who is still to be told of it. */
   readonly waiters: Set<Waiter>;
   readonly refusals: Refusals;
 }
 
-/** A drain that begins now. */
-export function begin(request: DrainRequest, clock: Clock): Current {
+/**
+ * A drain that begins now.
+ *
+ * @param suspendQuiet what is let go if the request does not say
+ */
+export function begin(request: DrainRequest, suspendQuiet: Duration, clock: Clock): Current {
   return {
     state: "draining",
     owner: request.owner,
@@ -57,7 +71,9 @@ export function begin(request: DrainRequest, clock: Clock): Current {
     detached: !request.wait,
     closeIdle: request.closeIdle,
     closeRemaining: request.closeRemaining,
+    lettingGo: lettingGo(request, { suspendQuiet, closeEnded: CLOSE_ENDED }),
     cut: new Set(),
+    cutNames: [],
     waiters: new Set(),
     refusals: new Refusals(),
   };
@@ -78,7 +94,9 @@ export function startDrained(clock: Clock): Current {
     detached: true,
     closeIdle: null,
     closeRemaining: false,
+    lettingGo: WAIT_FOR_ALL,
     cut: new Set(),
+    cutNames: [],
     waiters: new Set(),
     refusals: new Refusals(),
   };
@@ -98,6 +116,18 @@ export function join(current: Current, request: DrainRequest, clock: Clock): Cur
     detached: current.detached || !request.wait,
     closeIdle: request.closeIdle ?? current.closeIdle,
     closeRemaining: request.closeRemaining || current.closeRemaining,
+    lettingGo: lettingGo(request, current.lettingGo),
+  };
+}
+
+/** What a request says of that; where it says nothing it stays as it is. */
+function lettingGo(
+  { suspendQuiet, closeEnded }: Pick<DrainRequest, "suspendQuiet" | "closeEnded">,
+  otherwise: LettingGo,
+): LettingGo {
+  return {
+    suspendQuiet: suspendQuiet === undefined ? otherwise.suspendQuiet : suspendQuiet,
+    closeEnded: closeEnded === undefined ? otherwise.closeEnded : closeEnded,
   };
 }
 
@@ -108,5 +138,17 @@ export function drained(current: Current, clock: Clock): Current {
     state: "drained",
     deadline: null,
     leaseEnds: endOf(current.lease, clock),
+  };
+}
+
+/** The state as it is told. @param current `null` while open */
+export function statusOf(current: Current | null, clock: Clock): DrainStatus {
+  return {
+    state: current?.state ?? "open",
+    owner: current?.owner ?? null,
+    reason: current?.reason ?? null,
+    since: current?.since ?? null,
+    deadline: wallTime(current?.deadline ?? null, clock),
+    leaseExpires: wallTime(current?.leaseEnds ?? null, clock),
   };
 }

@@ -9,7 +9,7 @@ import type { Current } from "./current.ts";
 import { Refusals } from "./refusals.ts";
 import type { DrainSnapshot } from "./snapshot.ts";
 import { endOf } from "./times.ts";
-import { Waiter } from "./waiter.ts";
+import { Waiter, type WaiterEvents } from "./waiter.ts";
 
 type MovingDrain = NonNullable<DrainSnapshot["drain"]>;
 type MovingWaiter = DrainSnapshot["waiters"][number];
@@ -35,7 +35,9 @@ export function packDrain(current: Current, clock: Clock, isParked: boolean): Mo
     detached: current.detached,
     closeIdle: current.closeIdle,
     closeRemaining: current.closeRemaining,
+    ...current.lettingGo,
     cut: [...current.cut],
+    cutNames: current.cutNames,
     refusals: current.refusals.pending(now).map(({ owner, expires }) => ({
       owner,
       expiresIn: expires - now,
@@ -45,14 +47,28 @@ export function packDrain(current: Current, clock: Clock, isParked: boolean): Mo
 
 /** The drain that another process packed, without its waiters. */
 export function unpackDrain(moving: MovingDrain, clock: Clock): Current {
-  const { elapsed, deadlineIn, leaseEndsIn, cut, refusals, ...same } = moving;
+  const {
+    elapsed,
+    deadlineIn,
+    leaseEndsIn,
+    suspendQuiet,
+    closeEnded,
+    cut,
+    cutNames,
+    refusals,
+    ...same
+  } = moving;
   const now = clock.now();
   return {
     ...same,
+    // Who was told that it is drained, relies on it, and has not come along.
+    detached: same.detached || same.state === "drained",
     started: now - elapsed,
     deadline: endOf(deadlineIn, clock),
     leaseEnds: endOf(leaseEndsIn, clock),
+    lettingGo: { suspendQuiet, closeEnded },
     cut: new Set(cut),
+    cutNames: [...cutNames ?? []],
     waiters: new Set(),
     refusals: new Refusals(
       refusals.map(({ owner, expiresIn }) => ({ owner, expires: now + expiresIn })),
@@ -71,6 +87,7 @@ export function packWaiters(present: Iterable<Waiter>, away: readonly Waiter[]):
   return [...new Set([...away, ...here])].map((waiter) => ({
     token: waiter.token,
     attached: waiter.attached,
+    releases: waiter.releases,
     waited: waiter.waited,
     settled: waiter.settledAs,
     ended: waiter.endedAs,
@@ -79,11 +96,11 @@ export function packWaiters(present: Iterable<Waiter>, away: readonly Waiter[]):
 
 /** A waiter that another process packed. */
 export function unpackWaiter(
-  { token, attached, waited, settled, ended }: MovingWaiter,
+  { settled, ended, ...origin }: MovingWaiter,
   clock: Clock,
-  leave: (waiter: Waiter) => void,
+  events: WaiterEvents,
 ): Waiter {
-  const waiter = new Waiter({ wait: true, attached, token, waited }, clock, leave);
+  const waiter = new Waiter({ ...origin, wait: true }, clock, events);
   if (settled !== null) waiter.settle(settled);
   if (ended !== null) waiter.end(ended);
   return waiter;

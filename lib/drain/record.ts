@@ -6,6 +6,7 @@
 
 import * as v from "valibot";
 import { parseAddress } from "../address.ts";
+import { validated } from "../validated.ts";
 
 const time = v.pipe(v.string(), v.isoTimestamp(), v.check(isTime, "is no time"));
 const address = v.pipe(v.string(), v.check(isAddress, "is no HOST:PORT"));
@@ -47,10 +48,7 @@ export type DrainRecord = v.InferOutput<typeof schema>;
  * @throws {Error} saying what is wrong with it
  */
 export function parseRecord(text: string): DrainRecord {
-  const result = v.safeParse(schema, JSON.parse(text));
-  if (result.success) return result.output;
-  const [issue] = result.issues;
-  throw new Error(`${v.getDotPath(issue) ?? "the whole"}: ${issue.message}`);
+  return validated(schema, JSON.parse(text));
 }
 
 function isTime(text: string): boolean {

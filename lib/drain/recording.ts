@@ -6,6 +6,7 @@
 
 import { type Address, formatAddress } from "../address.ts";
 import type { Clock } from "../clock.ts";
+import { WAIT_FOR_ALL } from "../relay/relay.ts";
 import type { Current } from "./current.ts";
 import type { DrainRecord } from "./record.ts";
 import { ABSORB_WITHIN, Refusals } from "./refusals.ts";
@@ -68,7 +69,9 @@ export function restore(found: DrainRecord, clock: Clock): Current | null {
     detached: true,
     closeIdle: null,
     closeRemaining: false,
+    lettingGo: WAIT_FOR_ALL,
     cut: new Set(),
+    cutNames: [],
     waiters: new Set(),
     refusals: new Refusals(found.refusals.map(({ owner, expires }) => ({
       owner,

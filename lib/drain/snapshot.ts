@@ -6,8 +6,12 @@
  */
 
 import * as v from "valibot";
+import { TIES } from "../relay/conversation.ts";
+import { CONNECTION_STATES } from "../relay/relay.ts";
+import { validated } from "../validated.ts";
+import { namedConnections, pastDrain } from "./past_drain.ts";
 import { isAddress } from "./record.ts";
-import { OUTCOMES } from "./types.ts";
+import { OUTCOME_NAMES } from "./outcomes.ts";
 
 const address = v.pipe(v.string(), v.check(isAddress, "is no HOST:PORT"));
 const number = v.pipe(v.number(), v.finite());
@@ -18,24 +22,38 @@ const connection = v.strictObject({
   id: count,
   peer: v.string(),
   upstream: v.string(),
-  state: v.picklist(["connecting", "established", "half-closed"]),
+  state: v.pipe(
+    v.picklist([...CONNECTION_STATES, "half-closed"]),
+    // So versions called both that did not tell who had ended.
+    v.transform((state) => state === "half-closed" ? "client-ended" : state),
+  ),
   age: number,
   idle: number,
   bytesUp: count,
   bytesDown: count,
+  /** Versions that did not send these knew neither. */
+  heldFor: v.optional(v.nullable(milliseconds), null),
+  tied: v.optional(v.nullable(v.picklist(TIES)), null),
 });
 
-const outcome = v.strictObject({
-  outcome: v.picklist(OUTCOMES),
-  message: v.string(),
-  waited: milliseconds,
-  cut: count,
-  blockers: v.pipe(v.array(connection), v.readonly()),
-});
+const outcome = v.pipe(
+  v.strictObject({
+    outcome: v.picklist(OUTCOME_NAMES),
+    message: v.string(),
+    waited: milliseconds,
+    cut: count,
+    /** Versions that did not send it named all of them. */
+    active: v.optional(count),
+    blockers: v.pipe(v.array(connection), v.readonly()),
+  }),
+  v.transform((one) => ({ ...one, active: one.active ?? one.blockers.length })),
+);
 
 const waiter = v.strictObject({
   token: v.pipe(v.string(), v.uuid()),
   attached: v.boolean(),
+  /** Whether it is still to say that the service lets its clients go. */
+  releases: v.optional(v.boolean(), false),
   /** How long it has waited. */
   waited: milliseconds,
   /** What it must be told, if it did not come back from an earlier move to hear that. */
@@ -61,8 +79,13 @@ const drain = v.strictObject({
   detached: v.boolean(),
   closeIdle: v.nullable(milliseconds),
   closeRemaining: v.boolean(),
+  /** Versions that did not send these waited for all. */
+  suspendQuiet: v.optional(v.nullable(milliseconds), null),
+  closeEnded: v.optional(v.nullable(milliseconds), null),
   /** The ids of the connections that it cut. */
   cut: v.array(count),
+  /** The first of them by name; versions before did not send it. */
+  cutNames: v.optional(v.pipe(namedConnections, v.readonly())),
   refusals: v.array(v.strictObject({ owner: v.string(), expiresIn: number })),
 });
 
@@ -73,10 +96,16 @@ const schema = v.pipe(
     commandUpstream: address,
     /** Where new connections go instead; `null` unless it was retargeted. */
     upstream: v.nullable(address),
+    /** What is let go of connections to any other service, as long as the upstream stays that. */
+    suspendElsewhere: v.optional(v.nullable(milliseconds), null),
+    /** How often it was retargeted, so that who waits for one can tell it from another. */
+    retargets: v.optional(count, 0),
     /** `null` while open. */
     drain: v.nullable(drain),
     /** Those who are to come back. */
     waiters: v.array(waiter),
+    /** The drains that were; versions before did not send them. */
+    history: v.optional(v.pipe(v.array(pastDrain), v.readonly())),
   }),
   v.check(
     ({ drain, waiters }) => drain !== null || waiters.every(({ ended }) => ended !== null),
@@ -96,8 +125,39 @@ export type DrainSnapshot = v.InferOutput<typeof schema>;
  * @throws {Error} saying what is wrong with it
  */
 export function parseSnapshot(json: unknown): DrainSnapshot {
-  const result = v.safeParse(schema, json);
-  if (result.success) return result.output;
-  const [issue] = result.issues;
-  throw new Error(`The drain: ${v.getDotPath(issue) ?? "the whole"}: ${issue.message}`);
+  return validated(schema, json, "The drain: ");
+}
+
+/**
+ * A snapshot as the version before takes it: it does not know how many connections there are beside
+ * those that are named, who was cut, which drains there were, nor who of a connection has ended,
+ * holds it or ties it. It waits for all, and for nobody who has the service let go.
+ *
+ * @throws {Error} as {@linkcode parseSnapshot}
+ */
+export function snapshotForVersionBefore(json: unknown): unknown {
+  const {
+    suspendElsewhere: _elsewhere,
+    retargets: _retargets,
+    history: _history,
+    drain,
+    ...snapshot
+  } = parseSnapshot(json);
+  const known = (outcome: DrainSnapshot["waiters"][number]["settled"]) => {
+    if (outcome === null) return null;
+    const { active: _active, ...rest } = outcome;
+    const blockers = outcome.blockers.map(({ heldFor: _held, tied: _tied, ...connection }) => ({
+      ...connection,
+      state: connection.state.endsWith("-ended") ? "half-closed" : connection.state,
+    }));
+    return { ...rest, blockers };
+  };
+  const waiters = snapshot.waiters.map(({ releases: _releases, ...waiter }) => ({
+    ...waiter,
+    settled: known(waiter.settled),
+    ended: known(waiter.ended),
+  }));
+  if (drain === null) return { ...snapshot, drain, waiters };
+  const { cutNames: _names, suspendQuiet: _suspend, closeEnded: _close, ...knownDrain } = drain;
+  return { ...snapshot, drain: knownDrain, waiters };
 }

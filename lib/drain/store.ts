@@ -7,6 +7,7 @@
 import { dirname } from "node:path";
 import { type DrainRecord, formatRecord, parseRecord, type RecordStore } from "./record.ts";
 import { messageOf } from "../message_of.ts";
+import { isNotFound, NotRegular, readRegularFile } from "../regular_file.ts";
 
 /** The drain record in a file, written so that a crash at any point leaves it whole or as it was. */
 export class RecordFile implements RecordStore {
@@ -15,13 +16,9 @@ export class RecordFile implements RecordStore {
 
   async write(record: DrainRecord): Promise<void> {
     const temporary = `${this.path}.new`;
+    await Deno.remove(temporary).catch(() => {});
     try {
-      using file = await Deno.open(temporary, {
-        write: true,
-        create: true,
-        truncate: true,
-        mode: 0o600,
-      });
+      using file = await Deno.open(temporary, { write: true, createNew: true, mode: 0o600 });
       let bytes = new TextEncoder().encode(formatRecord(record));
       while (bytes.length > 0) bytes = bytes.subarray(await file.write(bytes));
       await file.sync();
@@ -53,22 +50,27 @@ export class RecordFile implements RecordStore {
    */
   async read(complain: (message: string) => void): Promise<DrainRecord | null> {
     await Deno.remove(`${this.path}.new`).catch(() => {});
-    let text;
+    let text: string;
     try {
-      text = await Deno.readTextFile(this.path);
+      text = readRegularFile(this.path);
     } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return null;
-      throw error;
+      if (isNotFound(error)) return null;
+      if (!(error instanceof NotRegular)) throw error;
+      return await this.#moveAside(error, complain);
     }
     try {
       return parseRecord(text);
     } catch (error) {
-      const aside = `${this.path}.corrupt`;
-      await Deno.rename(this.path, aside);
-      const what = messageOf(error);
-      complain(`The drain record cannot be understood (${what}); it is now ${aside}`);
-      return null;
+      return await this.#moveAside(error, complain);
     }
+  }
+
+  async #moveAside(why: unknown, complain: (message: string) => void): Promise<null> {
+    const aside = `${this.path}.corrupt`;
+    await Deno.rename(this.path, aside);
+    const what = messageOf(why);
+    complain(`The drain record cannot be understood (${what}); it is now ${aside}`);
+    return null;
   }
 
   /** A rename or a removal is on the disk only once the directory is. */

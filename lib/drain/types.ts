@@ -1,50 +1,42 @@
-import type { Duration } from "../duration.ts";
-import type { Connection } from "../relay/relay.ts";
+import type { Connection, Relay } from "../relay/relay.ts";
+import type { OutcomeName } from "./outcomes.ts";
+import type { END_CAUSES, InTheWay } from "./past_drain.ts";
 
-/** What somebody asks for who drains. Durations are in milliseconds, `null` is no limit. */
-export interface DrainRequest {
-  readonly owner: string;
-  readonly reason: string | null;
-  /** How long it may take to become drained. */
-  readonly timeout: Duration;
-  /** How long it may then stay drained. */
-  readonly lease: Duration;
-  /** Refuse to share the drain, even with the same owner. */
-  readonly exclusive: boolean;
-  /** Whether somebody waits; the drain is cancelled when the last one has gone away. */
-  readonly wait: boolean;
-  /** Whether it ends with the one who waits, even once it is drained; only if it is exclusive. */
-  readonly attached: boolean;
-  /** Cut connections without a byte for that long; `null` cuts none. */
-  readonly closeIdle: Duration;
-  /** Cut what is left at the deadline, instead of failing. */
-  readonly closeRemaining: boolean;
-}
+/** How many may wait for a drain, so that there is room at the control socket for others. */
+export const MOST_WAITERS = 32;
 
-/** Every way in which a drain can turn out for those who wait; `moved`: it goes on elsewhere. */
-export const OUTCOMES = [
-  "drained",
-  "deadline",
-  "cancelled",
-  "refused",
-  "ended",
-  "stopped",
-  "moved",
-] as const;
+/** How many of the connections that a drain waits for are named at the most. */
+export const MOST_BLOCKERS = 20;
+
+/** The part of a relay that a drain needs. */
+export type DrainableRelay = Pick<
+  Relay,
+  | "active"
+  | "suspended"
+  | "upstream"
+  | "hold"
+  | "open"
+  | "connections"
+  | "close"
+  | "closeIdle"
+  | "retarget"
+>;
 
 /** How a drain turned out. Times are in milliseconds. */
 export interface Outcome {
-  readonly outcome: typeof OUTCOMES[number];
+  readonly outcome: OutcomeName;
   readonly message: string;
   readonly waited: number;
   /** How many connections it cut. */
   readonly cut: number;
-  /** The connections that were still active. */
+  /** How many connections were still active; after a move they are another process's, and none. */
+  readonly active: number;
+  /** The oldest of them, at most {@linkcode MOST_BLOCKERS}. */
   readonly blockers: readonly Connection[];
 }
 
 /** Why a drain ended, as seen from inside. */
-export type EndCause = "resumed" | "forced" | "deadline" | "cancelled" | "lease" | "record";
+export type EndCause = typeof END_CAUSES[number];
 
 /** What a resume did. */
 export interface Resumed {
@@ -74,6 +66,7 @@ interface Who {
   readonly active: number;
   readonly waited: number;
   readonly cut: number;
+  readonly cutNames: readonly InTheWay[];
 }
 
 /** What there is to log and to count. */
@@ -88,7 +81,11 @@ export type DrainEvent =
     readonly from: "draining" | "drained" | "open";
     readonly owner: string | null;
     readonly by: string | null;
+    /** Of a drain that failed: how many connections were in the way, and the oldest of them. */
+    readonly active: number;
+    readonly inTheWay: readonly Connection[];
     readonly cut: number;
+    readonly cutNames: readonly InTheWay[];
     readonly held: number;
     readonly longest: number;
   }
@@ -97,7 +94,14 @@ export type DrainEvent =
     readonly owner: string | null;
     readonly holder: string | null;
   }
-  | { readonly type: "retargeted"; readonly upstream: string; readonly restored: boolean }
+  | {
+    readonly type: "retargeted";
+    readonly upstream: string;
+    /** The service on the command line. */
+    readonly commandUpstream: string;
+    /** Whether an earlier process was sent there. */
+    readonly restored: boolean;
+  }
   /** Drained again after a restart. */
   | { readonly type: "restored"; readonly owner: string | null; readonly leaseEnds: number | null }
   /** A drain goes on that another process began. */
@@ -118,10 +122,18 @@ export class DrainRefused extends Error {
     readonly code:
       | "held_by_another"
       | "record_not_written"
+      /** It would have to be drained. */
+      | "not_drained"
+      /** There would have to be a drain. */
+      | "not_draining"
       | "stopping"
+      /** A keeper has the listening socket as well, and does not give it back. */
+      | "parked"
       /** It goes on in another process: ask that one. */
       | "moved"
-      | "no_such_waiter",
+      | "no_such_waiter"
+      /** Too many wait for it. */
+      | "busy",
     message: string,
   ) {
     super(message);

@@ -1,11 +1,26 @@
 import type { Clock } from "../clock.ts";
-import type { DrainRequest, Outcome } from "./types.ts";
+import type { DrainRequest } from "./request.ts";
+import type { Outcome } from "./types.ts";
 
 /** What is known of a waiter from its request or, of one that is to come back, from before. */
 export interface WaiterOrigin extends Pick<DrainRequest, "wait" | "attached"> {
   readonly token?: string;
   /** How long it has waited so far, in milliseconds. */
   readonly waited?: number;
+  /** Whether it is to say that the service lets its clients go. */
+  readonly releases?: boolean;
+  /** Whether the drain was there before; if it is not known, it was. */
+  readonly joined?: boolean;
+  /** What it should know of the drain that it has joined. */
+  readonly notice?: string | null;
+}
+
+/** What a waiter tells its drain. */
+export interface WaiterEvents {
+  /** It went away before it was told. */
+  left(waiter: Waiter): void;
+  /** It has been told all that it waited for. */
+  told(waiter: Waiter): void;
 }
 
 /** Somebody who waits for a drain. */
@@ -16,30 +31,40 @@ export class Waiter {
   readonly waits: boolean;
   /** Whether the drain ends when the waiter leaves. */
   readonly attached: boolean;
+  /**
+   * Whether it is still to say that the service lets its clients go: until then nothing is drained.
+   */
+  releases: boolean;
+  /** Whether it has joined a drain that was there already. */
+  readonly joined: boolean;
+  /** What it should know of that drain; `null` if nothing. */
+  readonly notice: string | null;
   /** Resolves when the drain is decided: drained, or failed in any way. Never rejects. */
   readonly settled: Promise<Outcome>;
   /** Resolves when the drain is over, by whatever cause. Never rejects. */
   readonly ended: Promise<Outcome>;
   readonly #settle: (outcome: Outcome) => void;
   readonly #end: (outcome: Outcome) => void;
-  readonly #leave: (waiter: Waiter) => void;
+  readonly #events: WaiterEvents;
   readonly #clock: Clock;
   readonly #since: number;
   #settledAs: Outcome | null = null;
   #endedAs: Outcome | null = null;
 
-  /** @param leave is told when the waiter goes away */
-  constructor(origin: WaiterOrigin, clock: Clock, leave: (waiter: Waiter) => void) {
+  constructor(origin: WaiterOrigin, clock: Clock, events: WaiterEvents) {
     this.token = origin.token ?? crypto.randomUUID();
     this.waits = origin.wait;
     this.attached = origin.attached;
+    this.releases = origin.releases ?? false;
+    this.joined = origin.joined ?? true;
+    this.notice = origin.notice ?? null;
     const settled = Promise.withResolvers<Outcome>();
     const ended = Promise.withResolvers<Outcome>();
     this.settled = settled.promise;
     this.ended = ended.promise;
     this.#settle = settled.resolve;
     this.#end = ended.resolve;
-    this.#leave = leave;
+    this.#events = events;
     this.#clock = clock;
     this.#since = clock.now() - (origin.waited ?? 0);
   }
@@ -59,9 +84,14 @@ export class Waiter {
     return this.#endedAs;
   }
 
-  /** Goes away: nobody is there any more who wants to know. */
+  /** Goes away before it was told: nobody is there any more who wants to know. */
   leave(): void {
-    this.#leave(this);
+    this.#events.left(this);
+  }
+
+  /** Has been told all that it waited for. From now on it need not be there. */
+  told(): void {
+    this.#events.told(this);
   }
 
   /** For the drain: it is decided. */

@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import { SystemError } from "../linux/errno.ts";
 import { libc } from "../linux/libc.ts";
 import { whichBecomesReadable } from "../linux/poll.ts";
@@ -7,13 +8,12 @@ import {
   isTimeout,
   limitWaiting,
   LONGEST_MESSAGE,
+  openPeer,
   peerOf,
   type ReceivedMessage,
   receiveMessage,
   sendMessage,
 } from "../linux/unix_socket.ts";
-import type { StandbyMessage } from "../keeper/messages.ts";
-import type { Message } from "./messages.ts";
 
 /** How long the other process may be silent, in milliseconds. */
 export const PATIENCE = 5000;
@@ -28,32 +28,57 @@ const LONGEST_PIECE = LONGEST_MESSAGE - 1;
 /** No message takes more: not with all who are held, and all connections that a drain has cut. */
 const MOST_PIECES = 1024;
 
+/** Any message: who listens knows by its type what it says. It becomes JSON. */
+export interface Typed {
+  readonly type: string;
+}
+
 /** What became of a message: it is on its way, or the other side is gone, or takes nothing. */
 export type Sent = "sent" | "gone" | "silent";
 
-/** What came, or that the other side is gone, or that it is silent. */
-export type Received =
+/** A message that came, or that the other side is gone, or that it is silent. */
+export type Received = { readonly json: unknown } | "gone" | "silent";
+
+/** As {@linkcode Received}, with the descriptors that came, which are the receiver's to close. */
+export type ReceivedWithDescriptors =
   | { readonly json: unknown; readonly descriptors: number[] }
   | "gone"
   | "silent";
 
 /** A connection between two processes, of which one takes over from the other. */
 export class Channel implements Disposable {
+  /** Of the other process; 0 if it has no number in this PID namespace. */
   readonly pid: number;
   readonly uid: number;
   readonly #socket: number;
-  /** The other process. */
+  /** The other process; -1 where it cannot be had. */
   readonly #process: number;
+  readonly #warn: (message: string) => void;
+  #hasWarned = false;
 
   /**
    * @param socket is closed with this
+   * @param warn hears that the other process has to be waited for, however long that takes
    * @throws {SystemError} when the other process is gone already
    */
-  constructor(socket: number) {
+  constructor(socket: number, warn: (message: string) => void = () => {}) {
     this.#socket = socket;
+    this.#warn = warn;
     limitWaiting(socket, PATIENCE);
     ({ pid: this.pid, uid: this.uid } = peerOf(socket));
-    this.#process = openProcess(this.pid);
+    this.#process = openPeer(socket) ?? (this.pid === 0 ? -1 : openProcess(this.pid));
+  }
+
+  /** What to call the other process: `process 7`. */
+  get name(): string {
+    return this.pid === 0 ? "a process in another PID namespace" : `process ${this.pid}`;
+  }
+
+  /** Why nothing may be moved over this; `null` if it may. */
+  get whyUnsafe(): string | null {
+    if (this.#process !== -1) return null;
+    return "the other process is in another PID namespace (another container), where this kernel " +
+      "does not let it be seen to end: that takes Linux 6.5";
   }
 
   /** The descriptor of the socket: readable when something has come. */
@@ -62,7 +87,7 @@ export class Channel implements Disposable {
   }
 
   /** Sends a message, in as many pieces as it takes: what can be sent at once has a limit. */
-  send(message: Message | StandbyMessage, descriptors: readonly number[] = []): Sent {
+  send<Message extends Typed>(message: Message, descriptors: readonly number[] = []): Sent {
     const bytes = new TextEncoder().encode(JSON.stringify(message));
     try {
       for (let at = 0; at < bytes.length; at += LONGEST_PIECE) {
@@ -79,24 +104,38 @@ export class Channel implements Disposable {
   }
 
   /**
-   * Waits for a message, with everything else.
+   * Waits for a message. Descriptors are not expected: those that came with it are closed.
    *
    * @param most of how many pieces it may be
    * @throws {Error} when one came that could not be taken whole
    */
   receive(most = MOST_PIECES): Received {
+    const received = this.receiveWithDescriptors(most);
+    if (typeof received === "string") return received;
+    const { json, descriptors } = received;
+    closeAll(descriptors);
+    return { json };
+  }
+
+  /** As {@linkcode receive}, with the descriptors that came. */
+  receiveWithDescriptors(most = MOST_PIECES): ReceivedWithDescriptors {
     const pieces: Uint8Array[] = [];
     const descriptors: number[] = [];
-    for (;;) {
-      const piece = this.#receivePiece();
-      if (typeof piece === "string") {
-        for (const descriptor of descriptors) libc.close(descriptor);
-        return piece;
+    try {
+      for (;;) {
+        const piece = this.#receivePiece();
+        if (typeof piece === "string") {
+          closeAll(descriptors);
+          return piece;
+        }
+        pieces.push(piece.bytes.subarray(1));
+        descriptors.push(...piece.descriptors);
+        if (piece.bytes[0] === MORE && pieces.length < most) continue;
+        return { json: parseJson(Buffer.concat(pieces)), descriptors };
       }
-      pieces.push(piece.bytes.subarray(1));
-      descriptors.push(...piece.descriptors);
-      if (piece.bytes[0] === MORE && pieces.length < most) continue;
-      return { json: parseJson(concatenate(pieces)), descriptors };
+    } catch (error) {
+      closeAll(descriptors);
+      throw error;
     }
   }
 
@@ -122,27 +161,48 @@ export class Channel implements Disposable {
     return (await whichBecomesReadable([this.#process], timeout)).length > 0;
   }
 
-  /** Kills the other process. @returns whether it is dead; not so if it may not be killed */
-  kill(): boolean {
-    return killProcess(this.#process, DYING);
+  /**
+   * Kills the other process.
+   *
+   * @param timeout how long it may take to be dead, in milliseconds
+   * @returns whether it is dead; not so if it may not be killed
+   */
+  kill(timeout = DYING): boolean {
+    return killProcess(this.#process, timeout);
+  }
+
+  /**
+   * For one that is silent, and not dead though it was to be killed: waits until it says something,
+   * or is gone. Nobody may go on before that.
+   *
+   * @param timeout in milliseconds; by default for as long as it takes
+   */
+  async waitFor(timeout?: number): Promise<void> {
+    if (!this.#hasWarned) {
+      this.#warn(
+        `${
+          capitalized(this.name)
+        } does not answer and cannot be killed from here: nothing goes on ` +
+          "until it answers or has ended",
+      );
+      this.#hasWarned = true;
+    }
+    await whichBecomesReadable([this.#socket, this.#process], timeout);
   }
 
   [Symbol.dispose](): void {
     libc.close(this.#socket);
-    libc.close(this.#process);
+    if (this.#process !== -1) libc.close(this.#process);
   }
 }
 
-function concatenate(pieces: readonly Uint8Array[]): Uint8Array {
-  const [first] = pieces;
-  if (first !== undefined && pieces.length === 1) return first;
-  const all = new Uint8Array(pieces.reduce((length, piece) => length + piece.length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    all.set(piece, at);
-    at += piece.length;
-  }
-  return all;
+/** As a sentence begins. */
+function capitalized(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+function closeAll(descriptors: readonly number[]): void {
+  for (const descriptor of descriptors) libc.close(descriptor);
 }
 
 /** What the text says; `null`, which is no message, if it is no JSON. */

@@ -9,9 +9,18 @@ import { becomesReadable } from "../linux/poll.ts";
 import { messageOf } from "../message_of.ts";
 import type { MovedRelay } from "../relay/epoll/moved.ts";
 import { VERSION } from "../version.ts";
-import type { Channel } from "./channel.ts";
-import { type GiverMessage, type Kind, parseReceiverMessage, PROTOCOL } from "./messages.ts";
+import type { Line } from "../reaper/line.ts";
+import { type Channel, PATIENCE } from "./channel.ts";
+import {
+  type GiverMessage,
+  type Kind,
+  type Message,
+  parseReceiverMessage,
+  PROTOCOL,
+  type ReceiverMessage,
+} from "./messages.ts";
 import { pack } from "./packing.ts";
+import { asTakenBy } from "./version_before.ts";
 
 /** All that is given. */
 export interface Estate {
@@ -25,18 +34,39 @@ export interface Estate {
 /** What there is to give. */
 export interface Giver {
   readonly kind: Kind;
-  /** Where it listens, `HOST:PORT`. */
-  readonly listen: string;
-  /** The cookie of the listening socket. */
-  readonly cookie: string;
+  /** The listening sockets, at least one: where each listens, `HOST:PORT`, and its cookie. */
+  readonly sockets: readonly { readonly listen: string; readonly cookie: string }[];
+  /** Whether a service manager passed them on. */
+  readonly isInherited: boolean;
+  /**
+   * What is to tie one that takes over to a reaper; `null` where it needs none.
+   *
+   * @throws {Error} when it would need one, and cannot have it
+   */
+  lineFor(channel: Channel): Promise<Line | null>;
   /**
    * Touches nothing from now on. When that fails, nothing has changed.
    *
    * @param to what the receiver is
+   * @param channel to the receiver
    */
-  freeze(to: Kind): Promise<Estate>;
+  freeze(to: Kind, channel: Channel): Promise<Estate>;
   /** Goes on as before. */
   thaw(): Promise<void>;
+  /** Hears that the other process has to be waited for. */
+  warn(message: string): void;
+}
+
+/** Who has asked for everything. */
+export interface Asker
+  extends Pick<Extract<ReceiverMessage, { type: "hello" }>, "kind" | "until" | "version"> {
+  /** What ties it to a reaper, if that has to be. */
+  readonly line: Line | null;
+  /**
+   * Of a keeper that has taken everything, it stays open: who hears of it closes it. And where this
+   * process becomes a reaper, until then: that it has let go of everything is seen by that.
+   */
+  readonly channel: Channel;
 }
 
 /** What came of an attempt to give. */
@@ -49,9 +79,17 @@ export type Given =
 /** How often it says that it still lives, while it is not ready to give, in milliseconds. */
 const SIGN_OF_LIFE = 1000;
 
-/** Says what there is to give. */
-export function offer(channel: Channel, { kind, listen, cookie }: Giver): void {
-  channel.send({
+/**
+ * Says what there is to give.
+ *
+ * @throws {Error} when that is nothing for who asks
+ */
+export function offer(
+  { channel, version, line }: Asker,
+  { kind, sockets, isInherited }: Giver,
+): void {
+  const [{ listen, cookie } = { listen: "", cookie: "" }, ...more] = sockets;
+  channel.send(asTakenBy(version, {
     type: "offer",
     protocol: PROTOCOL,
     version: VERSION,
@@ -59,31 +97,38 @@ export function offer(channel: Channel, { kind, listen, cookie }: Giver): void {
     kind,
     listen,
     cookie,
-  });
+    ...(more.length > 0 && { more }),
+    ...(isInherited && { isInherited }),
+    ...(line !== null && { reaper: line.reaper }),
+  }));
 }
 
-/** Gives everything to who said go. @param to what that is */
-export async function give(channel: Channel, giver: Giver, to: Kind = "proxy"): Promise<Given> {
+/** Gives everything to who said go. */
+export async function give(asker: Asker, giver: Giver): Promise<Given> {
+  const { channel, kind, line } = asker;
   let estate: Estate;
-  const alive = setInterval(() => channel.send({ type: "wait" }), SIGN_OF_LIFE);
+  const alive = setInterval(() => channel.send<GiverMessage>({ type: "wait" }), SIGN_OF_LIFE);
   try {
-    estate = await giver.freeze(to);
+    estate = await giver.freeze(kind, channel);
   } catch (error) {
     const reason = messageOf(error);
-    withdraw(channel, reason);
+    await withdraw(channel, reason);
     return { gone: false, reason };
   } finally {
     clearInterval(alive);
   }
   let reason: string | null;
   try {
-    reason = handOver(channel, estate);
+    // Before the other process can have anything: this one may die, and that one go on.
+    line?.announce(channel.pid);
+    reason = await handOver(asker, estate);
   } catch (error) {
     reason = messageOf(error);
   }
   if (reason === null) return { gone: true };
+  line?.announce(Deno.pid);
   // Before anything is touched here: the other side must not go on when this one is gone.
-  withdraw(channel, reason);
+  await withdraw(channel, reason);
   await giver.thaw();
   return { gone: false, reason };
 }
@@ -92,24 +137,34 @@ export async function give(channel: Channel, giver: Giver, to: Kind = "proxy"): 
  * Makes sure that the other side never goes on: one that does not take the message is killed; one
  * that cannot be killed gets it in the end.
  */
-function withdraw(channel: Channel, reason: string): void {
-  while (channel.send({ type: "abort", reason }) === "silent" && !channel.kill());
+async function withdraw(channel: Channel, reason: string): Promise<void> {
+  while (channel.send<GiverMessage>({ type: "abort", reason }) === "silent" && !channel.kill()) {
+    await channel.waitFor(PATIENCE);
+  }
 }
 
 /** @returns why it is still ours; `null` if it is not */
-function handOver(channel: Channel, { relay, drain, lock }: Estate): string | null {
-  const { listener, connections, arrivals, ...same } = relay;
-  const state: GiverMessage = {
+async function handOver(
+  { channel, version, line }: Asker,
+  { relay, drain, lock }: Estate,
+): Promise<string | null> {
+  const { listeners: [first = -1, ...more], connections, arrivals, ...same } = relay;
+  const batches = [...pack(connections)];
+  const say = (message: Message, descriptors: readonly number[]) =>
+    channel.send(asTakenBy(version, message), descriptors);
+  const state: Message = {
     type: "state",
     ...same,
     arrivals: [...arrivals],
     connections: connections.length,
+    descriptors: batches.reduce((sum, { descriptors }) => sum + descriptors.length, 0),
     drain,
   };
-  let sent = channel.send(state, [listener, lock]);
-  for (const { connections: some, descriptors } of pack(connections)) {
+  const tied = line === null ? [] : [line.writer];
+  let sent = say(state, [first, lock, ...tied, ...more]);
+  for (const { connections: some, descriptors } of batches) {
     if (sent !== "sent") break;
-    sent = channel.send({ type: "connections", connections: some }, descriptors);
+    sent = say({ type: "connections", connections: some }, descriptors);
   }
   if (sent !== "sent") return lost(channel, sent);
   const reply = channel.receive();
@@ -117,27 +172,30 @@ function handOver(channel: Channel, { relay, drain, lock }: Estate): string | nu
   const message = parseReceiverMessage(reply.json);
   if (message.type === "abort") return `the other process gave up: ${message.reason}`;
   if (message.type !== "ready") return `the other process said ${message.type} instead of ready`;
-  const committed = channel.send({ type: "commit" });
-  return committed === "sent" ? awaitAcknowledgement(channel) : lost(channel, committed);
+  const committed = channel.send<GiverMessage>({ type: "commit" });
+  return committed === "sent" ? await awaitAcknowledgement(channel) : lost(channel, committed);
 }
 
 /** @returns what happened to it */
 function lost(channel: Channel, how: "gone" | "silent"): string {
   if (how === "gone") return "the other process went away";
-  channel.kill();
-  return "the other process did not answer, and was killed";
+  const isDead = channel.kill();
+  return `the other process did not answer${isDead ? ", and was killed" : ""}`;
 }
 
 /** From here on the other side may have begun to serve: that it has not must be certain. */
-function awaitAcknowledgement(channel: Channel): string | null {
+async function awaitAcknowledgement(channel: Channel): Promise<string | null> {
   try {
     const reply = channel.receive();
     if (typeof reply === "object") return null;
     if (reply === "gone") return "the other process died before it could go on";
     // Not for one who has just woken up.
-    if (becomesReadable(channel.descriptor, 0)) return awaitAcknowledgement(channel);
-    // One that may not be killed may still go on; then all of it belongs to that one.
-    if (!channel.kill()) return null;
+    if (becomesReadable(channel.descriptor, 0)) return await awaitAcknowledgement(channel);
+    if (!channel.kill()) {
+      // It may still go on, or have ended without that.
+      await channel.waitFor();
+      return await awaitAcknowledgement(channel);
+    }
     return typeof channel.receive() === "object" ? null : lost(channel, reply);
   } catch {
     // Whatever it said, it has said something.

@@ -5,33 +5,26 @@
  */
 
 import { setTimeout as delay } from "node:timers/promises";
-import { AppearingSocket } from "../appearing_socket.ts";
-import { Failure } from "../command_line.ts";
+import { AppearingSocket } from "../runtime_directory/appearing_socket.ts";
+import { Failure } from "../failure.ts";
 import { describeDuration } from "../duration.ts";
 import { libc } from "../linux/libc.ts";
 import { makeEventCounter, raise } from "../linux/event_counter.ts";
 import { whichBecomesReadable } from "../linux/poll.ts";
 import { acceptAt, listenAtPath } from "../linux/unix_socket.ts";
 import { messageOf } from "../message_of.ts";
-import { pathsIn } from "../runtime_directory.ts";
+import { pathsIn } from "../runtime_directory/paths.ts";
 import { Channel, PATIENCE } from "./channel.ts";
-import { give, type Given, type Giver, offer } from "./giver.ts";
+import { type Asker, give, type Given, type Giver, offer } from "./giver.ts";
 import { rehearse } from "./rehearsal.ts";
 import {
+  type GiverMessage,
   type Kind,
   parseReceiverMessage,
-  type ReceiverMessage,
   refuseOtherProtocol,
 } from "./messages.ts";
 
-/** Who has asked for everything. */
-export interface Asker extends Pick<Hello, "kind" | "until"> {
-  /** Of a keeper that has taken everything, it stays open: who hears of it closes it. */
-  readonly channel: Channel;
-}
-
-type Hello = Extract<ReceiverMessage, { type: "hello" }>;
-type Told = (given: Given, asker: Asker) => void;
+type Told = (given: Given, asker: Asker) => void | Promise<void>;
 
 /** How long nobody is accepted for want of descriptors or memory, in milliseconds. */
 const PAUSE = 100;
@@ -82,7 +75,8 @@ export class HandoverListener {
   readonly #gone = Promise.withResolvers<number>();
   #isGone = false;
   /** Who is being given everything just now. */
-  #taker: number | null = null;
+  #taker: { readonly name: string; readonly kind: Kind; readonly done: Promise<void> } | null =
+    null;
   #closed: Promise<void> | null = null;
 
   private constructor(socket: HandoverSocket, giver: Giver, told: Told) {
@@ -155,24 +149,28 @@ export class HandoverListener {
   }
 
   async #attempt(giver: Giver, told: Told): Promise<void> {
-    const channel = await this.#accept();
+    const channel = await this.#accept(giver);
     if (channel === null) return;
     using open = new DisposableStack();
     open.use(channel);
     try {
       const asker = await this.#agree(channel, giver);
       if (asker === null) return;
-      const { kind, until } = asker;
-      const given = await this.#giveTo(channel, giver, kind);
-      if (given.gone && kind === "keeper") open.move();
-      told(given, { channel, kind, until });
-      if (given.gone && kind === "proxy") this.#end(channel.pid);
+      const { kind } = asker;
+      const given = await this.#giveTo(asker, giver);
+      if (given.gone && (kind === "keeper" || asker.line?.isOurs)) open.move();
+      try {
+        await told(given, asker);
+      } finally {
+        // Whatever came of telling it: everything is the other process's.
+        if (given.gone && kind === "proxy") this.#end(channel.pid);
+      }
     } catch (error) {
-      channel.send({ type: "refusal", reason: messageOf(error) });
+      channel.send<GiverMessage>({ type: "refusal", reason: messageOf(error) });
     }
   }
 
-  async #accept(): Promise<Channel | null> {
+  async #accept({ warn }: Giver): Promise<Channel | null> {
     let socket: number;
     try {
       socket = acceptAt(this.#socket.descriptor);
@@ -181,7 +179,7 @@ export class HandoverListener {
       return null;
     }
     try {
-      return new Channel(socket);
+      return new Channel(socket, warn);
     } catch {
       // It was gone before it could be looked at.
       libc.close(socket);
@@ -189,11 +187,15 @@ export class HandoverListener {
     }
   }
 
-  async #giveTo(channel: Channel, giver: Giver, kind: Kind): Promise<Given> {
-    if (this.#taker !== null) throw new Error(`process ${this.#taker} takes over already`);
-    this.#taker = channel.pid;
-    const given = await give(channel, giver, kind);
-    if (!given.gone || kind === "keeper") this.#taker = null;
+  async #giveTo(asker: Asker, giver: Giver): Promise<Given> {
+    // Whoever would park it while it is being parked is told what has come of that.
+    while (this.#taker?.kind === "keeper" && asker.kind === "keeper") await this.#taker.done;
+    if (this.#taker !== null) throw new Error(`${this.#taker.name} takes over already`);
+    const { promise: done, resolve } = Promise.withResolvers<void>();
+    this.#taker = { name: asker.channel.name, kind: asker.kind, done };
+    const given = await give(asker, giver);
+    if (!given.gone || asker.kind === "keeper") this.#taker = null;
+    resolve();
     return given;
   }
 
@@ -204,19 +206,23 @@ export class HandoverListener {
   }
 
   /** Finds out whether somebody wants everything, and may have it. @returns `null` if not */
-  async #agree(channel: Channel, giver: Giver): Promise<Hello | null> {
+  async #agree(channel: Channel, giver: Giver): Promise<Asker | null> {
     if (channel.uid !== Deno.uid() && channel.uid !== 0) {
-      channel.send({
+      channel.send<GiverMessage>({
         type: "refusal",
         reason: `user ${channel.uid} may not take over from user ${Deno.uid()}`,
       });
       return null;
     }
+    if (channel.whyUnsafe !== null) throw new Error(channel.whyUnsafe);
     const hello = await this.#hear(channel);
     if (hello?.type !== "hello") return null;
+    const { kind, until, version } = hello;
+    const line = kind === "proxy" ? await giver.lineFor(channel) : null;
+    const asker = { channel, kind, until, version, line };
     rehearse();
-    offer(channel, giver);
-    return (await this.#hear(channel))?.type === "go" ? hello : null;
+    offer(asker, giver);
+    return (await this.#hear(channel))?.type === "go" ? asker : null;
   }
 
   /** Waits in the background: whoever connects and says nothing must not stop everything else. */

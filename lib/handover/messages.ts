@@ -16,7 +16,10 @@
  */
 
 import * as v from "valibot";
+import { bytesOfIp } from "../ip.ts";
+import { CLIENT, NOBODY, SERVICE, TIES } from "../relay/conversation.ts";
 import { CLOSE_REASONS } from "../relay/relay.ts";
+import { validated } from "../validated.ts";
 
 /** The version of all this; a process that speaks another one is refused. */
 export const PROTOCOL = 1;
@@ -38,27 +41,53 @@ const direction = v.nullable(v.strictObject({
   ),
 }));
 
+const endpoint = v.strictObject({
+  host: v.pipe(v.string(), v.check((host) => bytesOfIp(host) !== null && !host.includes("%"))),
+  port: v.pipe(count, v.maxValue(65535)),
+});
+
 const connection = v.strictObject({
   id: count,
   client: descriptor,
   upstream: v.nullable(descriptor),
   acceptedAt: time,
   lastByteAt: time,
+  /** Missing in what versions send that hold in the queue only. */
+  heldSince: v.optional(v.nullable(time), null),
+  /** Missing in what versions send that suspend nobody, and keep no account of who spoke. */
+  wasServed: v.optional(v.boolean(), false),
+  target: v.optional(v.nullable(v.string()), null),
+  talk: v.optional(v.strictObject({
+    turn: v.picklist([NOBODY, CLIENT, SERVICE]),
+    longestUnasked: v.pipe(v.number(), v.minValue(0)),
+    tie: v.nullable(v.picklist(TIES)),
+    first: count,
+    known: count,
+  })),
+  /** Missing where no header of the PROXY protocol was taken. */
+  header: v.optional(v.nullable(v.strictObject({ source: endpoint, destination: endpoint }))),
   endedAt: v.nullable(time),
-  deadline: v.nullable(time),
+  /** What versions send that let a client wait no longer because of a move; not looked at. */
+  deadline: v.optional(v.nullable(time)),
   bytesUp: count,
   bytesDown: count,
   up: direction,
   down: direction,
+  failed: v.optional(v.strictObject({
+    isClient: v.boolean(),
+    isSpent: v.boolean(),
+    sinkError: count,
+  })),
 });
 
 /** A connection in a message. */
 export type PackedConnection = v.InferOutput<typeof connection>;
 
 const closed = v.strictObject(
-  Object.fromEntries(CLOSE_REASONS.map((reason) => [reason, count])) as Record<
+  // Versions before do not know all of them.
+  Object.fromEntries(CLOSE_REASONS.map((reason) => [reason, v.optional(count, 0)])) as Record<
     typeof CLOSE_REASONS[number],
-    typeof count
+    v.OptionalSchema<typeof count, 0>
   >,
 );
 
@@ -91,15 +120,23 @@ const fromGiver = v.variant("type", [
     listen: v.string(),
     /** The cookie of the listening socket (see cookieOf). */
     cookie: v.string(),
+    /** Further listening sockets, of which an older version had none. */
+    more: v.optional(v.array(v.strictObject({ listen: v.string(), cookie: v.string() })), []),
+    /** Whether a service manager passed them on; of an older version that is not known. */
+    isInherited: v.optional(v.boolean(), false),
+    /** The process that waits for whoever takes over, if there has to be one (see Line). */
+    reaper: v.optional(count),
   }),
   v.strictObject({ type: v.literal("refusal"), reason: v.string() }),
   /** It still lives, and is not ready to give yet. */
   v.strictObject({ type: v.literal("wait") }),
-  /** With the listening socket and the lock. */
+  /** With the listening socket, the lock, if there is a reaper the line, and further listening sockets. */
   v.strictObject({
     type: v.literal("state"),
     /** How many connections follow. */
     connections: count,
+    /** How many descriptors these have; missing in what an older version sends. */
+    descriptors: v.optional(count, 0),
     isInherited: v.boolean(),
     lastId: count,
     counters: v.strictObject({
@@ -125,7 +162,7 @@ export type ReceiverMessage = v.InferOutput<typeof fromReceiver>;
 /** A message of the giver. */
 export type GiverMessage = v.InferOutput<typeof fromGiver>;
 /** Any message. */
-export type Message = ReceiverMessage | GiverMessage;
+export type Message = v.InferInput<typeof fromReceiver> | v.InferInput<typeof fromGiver>;
 
 /**
  * Checks what the receiver sent.
@@ -163,8 +200,5 @@ function parse<Schema extends v.GenericSchema>(
   schema: Schema,
   json: unknown,
 ): v.InferOutput<Schema> {
-  const result = v.safeParse(schema, json);
-  if (result.success) return result.output;
-  const [issue] = result.issues;
-  throw new Error(`Not understood: ${v.getDotPath(issue) ?? "the message"}: ${issue.message}`);
+  return validated(schema, json, "Not understood: ", "the message");
 }

@@ -17,6 +17,9 @@ export interface Batch {
 /** What a connection without kept bytes takes in a message, about. */
 const USUAL_SIZE = 512;
 
+/** What its header of the PROXY protocol takes besides. */
+const HEADER_SIZE = 192;
+
 /** How much of a message connections may take. */
 const ROOM = LONGEST_MESSAGE - 1024;
 
@@ -28,7 +31,8 @@ export function* pack(connections: Iterable<MovedConnection>): Generator<Batch> 
     const own: number[] = [];
     const packed = packOne(connection, own, batch.descriptors.length);
     const { up, down } = packed;
-    const added = USUAL_SIZE + (up?.kept?.length ?? 0) + (down?.kept?.length ?? 0);
+    const usual = packed.header ? USUAL_SIZE + HEADER_SIZE : USUAL_SIZE;
+    const added = usual + (up?.kept?.length ?? 0) + (down?.kept?.length ?? 0);
     if (batch.descriptors.length + own.length > MOST_DESCRIPTORS || size + added > ROOM) {
       yield batch;
       own.length = size = 0;

@@ -5,10 +5,11 @@
  * @module
  */
 
-import { Failure } from "../command_line.ts";
+import { Failure } from "../failure.ts";
 import { libc } from "../linux/libc.ts";
 import { closeWithReset } from "../linux/socket.ts";
 import { messageOf } from "../message_of.ts";
+import { raiseDescriptorLimit } from "../linux/resource_limit.ts";
 import type { MovedConnection, MovedRelay } from "../relay/epoll/moved.ts";
 import { VERSION } from "../version.ts";
 import type { Channel } from "./channel.ts";
@@ -52,7 +53,10 @@ export type Receiver = Pick<Extract<ReceiverMessage, { type: "hello" }>, "kind" 
  * @throws {Failure} when it is refused, or does not answer
  */
 export function ask(channel: Channel, self: Receiver = { kind: "proxy", until: null }): Offer {
-  channel.send({ type: "hello", protocol: PROTOCOL, version: VERSION, ...self });
+  if (channel.whyUnsafe !== null) {
+    throw new Refused("Failed to take over", channel.whyUnsafe);
+  }
+  channel.send<ReceiverMessage>({ type: "hello", protocol: PROTOCOL, version: VERSION, ...self });
   const received = channel.receive();
   if (received === "gone") throw new NobodyThere(lost(channel, received).message);
   if (received === "silent") throw lost(channel, received);
@@ -62,38 +66,73 @@ export function ask(channel: Channel, self: Receiver = { kind: "proxy", until: n
   return message;
 }
 
+/** How many descriptors a process has beside those that it takes, about. */
+const OWN_DESCRIPTORS = 64;
+
+/** What has been taken. */
+export interface Taken extends Estate {
+  /** The descriptor of the line to a reaper; `null` where there is none. */
+  readonly line: number | null;
+}
+
 /**
  * Takes everything. The other process touches nothing from now on, and ends if this one succeeds.
  *
+ * @param offer what it has offered
  * @throws {Failure} when it cannot be had; the other process goes on, if it lives
  */
-export function take(channel: Channel): Estate {
+export function take(channel: Channel, { reaper, more }: Pick<Offer, "reaper" | "more">): Taken {
+  const single = reaper === undefined ? 2 : 3;
+  const ours = single + more.length;
   const descriptors: number[] = [];
   try {
-    channel.send({ type: "go" });
-    const { message: state, descriptors: [listener, lock] } = next(channel, descriptors);
+    channel.send<ReceiverMessage>({ type: "go" });
+    const { message: state, descriptors: first } = next(channel, descriptors);
     if (state.type !== "state") throw unexpected(state.type);
-    if (listener === undefined || lock === undefined) throw new Error("a descriptor is missing");
+    const [listener, lock] = first;
+    const line = reaper === undefined ? null : first[2] ?? null;
+    if (listener === undefined || lock === undefined || first.length < ours) {
+      throw new Error("a descriptor is missing");
+    }
+    if (first.length > ours) {
+      throw new Error(`${first.length - ours} descriptors belong to nothing`);
+    }
+    makeRoomFor(state.descriptors);
     const connections: MovedConnection[] = [];
     while (connections.length < state.connections) {
       const { message, descriptors: some } = next(channel, descriptors);
       if (message.type !== "connections") throw unexpected(message.type);
       connections.push(...unpack({ connections: message.connections, descriptors: some }));
     }
-    const { type: _type, connections: _count, drain, ...same } = state;
-    const relay: MovedRelay = { ...same, listener, connections };
-    return { relay, drain, lock };
+    const { type: _type, connections: _count, descriptors: _descriptors, drain, ...same } = state;
+    const relay: MovedRelay = {
+      ...same,
+      listeners: [listener, ...first.slice(single)],
+      connections,
+    };
+    return { relay, drain, lock, line };
   } catch (error) {
     if (error instanceof GiverDied) {
-      // Nobody may take this for the end of what they were sent. The first two are no connection's:
-      // the listening socket may be a service manager's, and what it is told all who come inherit.
-      for (const descriptor of descriptors.splice(2)) closeWithReset(descriptor);
+      // Nobody may take this for the end of what they were sent. The first are no connection's:
+      // a listening socket may be a service manager's, and what it is told all who come inherit.
+      for (const descriptor of descriptors.splice(ours)) closeWithReset(descriptor);
     }
     giveUp(channel, descriptors, error);
     throw error instanceof Failure
       ? error
-      : new Failure(`Failed to take over from process ${channel.pid}: ${messageOf(error)}`);
+      : new Failure(`Failed to take over from ${channel.name}: ${messageOf(error)}`);
   }
+}
+
+/** @throws {Error} when this process cannot have so many descriptors more */
+function makeRoomFor(descriptors: number): void {
+  const needed = descriptors + OWN_DESCRIPTORS;
+  const limit = raiseDescriptorLimit(needed);
+  if (limit >= needed) return;
+  throw new Error(
+    `its connections have ${descriptors} descriptors, and with its own this process needs about ` +
+      `${needed}, but may have ${limit}: raise its limit (ulimit -n)`,
+  );
 }
 
 /**
@@ -101,28 +140,31 @@ export function take(channel: Channel): Estate {
  *
  * @throws {Failure} when it is not, and the other process goes on
  */
-export function commit(channel: Channel): void {
-  channel.send({ type: "ready" });
+export async function commit(channel: Channel): Promise<void> {
+  channel.send<ReceiverMessage>({ type: "ready" });
   let received = channel.receive();
+  while (received === "silent" && !channel.kill()) {
+    await channel.waitFor();
+    received = channel.receive();
+  }
   if (typeof received === "string") {
     // One that is dead will never touch anything again; one that only hung up goes on.
-    const isDead = received === "gone" ? channel.outlives() : channel.kill();
-    if (!isDead) throw lost(channel, received);
+    if (received === "gone" && !channel.outlives()) throw lost(channel, received);
     // Perhaps it has said something before that.
     received = channel.receive();
     if (typeof received === "string") return;
   }
   const message = parseGiverMessage(received.json);
   if (message.type === "abort") {
-    throw new Failure(`Failed to take over from process ${channel.pid}: ${message.reason}`);
+    throw new Failure(`Failed to take over from ${channel.name}: ${message.reason}`);
   }
   if (message.type !== "commit") throw unexpected(message.type);
-  channel.send({ type: "ack" });
+  channel.send<ReceiverMessage>({ type: "ack" });
 }
 
 /** Gives up what has been received. */
 export function giveUp(channel: Channel, descriptors: Iterable<number>, error: unknown): void {
-  channel.send({ type: "abort", reason: messageOf(error) });
+  channel.send<ReceiverMessage>({ type: "abort", reason: messageOf(error) });
   // The other side may still be sending: it need not wait until this process has ended.
   channel[Symbol.dispose]();
   for (const descriptor of descriptors) libc.close(descriptor);
@@ -130,27 +172,31 @@ export function giveUp(channel: Channel, descriptors: Iterable<number>, error: u
 
 /** The next message that is more than a sign of life. @param all gets its descriptors */
 function next(channel: Channel, all: number[]): Next {
-  const received = channel.receive();
+  const received = channel.receiveWithDescriptors();
   if (typeof received === "string") {
     // One that is silent goes on with all it has once it sees that nobody wants it.
     if (received === "silent") throw lost(channel, received);
     // It is ending, or has given everything to somebody else.
     if (all.length === 0) throw new NobodyThere(lost(channel, received).message);
     if (!channel.outlives()) throw lost(channel, received);
-    throw new GiverDied(`Process ${channel.pid} died in the middle of a handover`);
+    throw new GiverDied(`Failed to take over: ${channel.name} died in the middle of that`);
   }
   const { json, descriptors } = received;
   all.push(...descriptors);
   const message = parseGiverMessage(json);
   if (message.type === "abort" || message.type === "refusal") {
-    throw new Refused(`Process ${channel.pid} could not hand over`, message.reason);
+    throw new Refused(`Failed to take over from ${channel.name}`, message.reason);
   }
-  return message.type === "wait" ? next(channel, all) : { message, descriptors };
+  if (message.type !== "wait") return { message, descriptors };
+  if (descriptors.length > 0) {
+    throw new Error(`${descriptors.length} descriptors belong to nothing`);
+  }
+  return next(channel, all);
 }
 
 function lost(channel: Channel, how: "gone" | "silent"): Failure {
   const what = how === "gone" ? "went away" : "does not answer; kill it if it hangs for good";
-  return new Failure(`Failed to take over: process ${channel.pid} ${what}`);
+  return new Failure(`Failed to take over: ${channel.name} ${what}`);
 }
 
 function unexpected(type: string): Error {

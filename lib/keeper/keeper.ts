@@ -9,8 +9,7 @@
  * @module
  */
 
-import { formatAddress } from "../address.ts";
-import { Failure } from "../command_line.ts";
+import { Failure } from "../failure.ts";
 import { ControlSocket } from "../control/socket.ts";
 import { Channel, PATIENCE } from "../handover/channel.ts";
 import type { Estate, Given } from "../handover/giver.ts";
@@ -19,13 +18,16 @@ import type { Kind } from "../handover/messages.ts";
 import { ask, commit, giveUp, take } from "../handover/receiver.ts";
 import { makeEventCounter, raise } from "../linux/event_counter.ts";
 import { whichBecomesReadable } from "../linux/poll.ts";
-import { cookieOf, localAddress } from "../linux/socket.ts";
-import { queueOf } from "../linux/tcp_info.ts";
-import { pathsIn, signLock } from "../runtime_directory.ts";
+import { messageOf } from "../message_of.ts";
+import { socketsOf } from "../relay/epoll/listeners.ts";
+import { signLock } from "../runtime_directory/lock.ts";
+import { pathsIn } from "../runtime_directory/paths.ts";
 import { connectToPath } from "../linux/unix_socket.ts";
+import { within } from "../within.ts";
 import type { KeeperLog } from "./log.ts";
-import { parseStandbyMessage } from "./messages.ts";
+import { parseStandbyMessage, type StandbyMessage } from "./messages.ts";
 import { answer, type Kept } from "./status.ts";
+import { WaitingRoom } from "./waiting_room.ts";
 
 /** What a keeper works with. */
 export interface KeeperParts {
@@ -63,9 +65,13 @@ export class Keeper {
   readonly #sockets: Sockets;
   readonly #channel: Channel;
   readonly #estate: Estate;
+  readonly #room: WaitingRoom;
   readonly #deadline: number;
   readonly #stop = makeEventCounter();
   readonly #stopped = Promise.withResolvers<"stopped">();
+  /** Resolves when those who wait are to be looked after; while a proxy takes over they are not. */
+  #mayLook = Promise.withResolvers<void>();
+  #isGiving = false;
   #hasSuccessor = false;
 
   private constructor(parts: KeeperParts, sockets: Sockets, channel: Channel, estate: Estate) {
@@ -73,6 +79,7 @@ export class Keeper {
     this.#sockets = sockets;
     this.#channel = channel;
     this.#estate = estate;
+    this.#room = new WaitingRoom(estate.relay);
     this.#deadline = performance.now() + parts.until - Date.now();
   }
 
@@ -82,30 +89,31 @@ export class Keeper {
    * @throws {Failure} when it cannot be had; then the proxy is drained as before
    */
   static async take(parts: KeeperParts): Promise<Keeper> {
-    const channel = new Channel(connectToPath(pathsIn(parts.directory).handover, PATIENCE));
+    const socket = connectToPath(pathsIn(parts.directory).handover, PATIENCE);
+    const channel = new Channel(socket, (message) => parts.log.write(message));
     if (channel.uid !== Deno.uid()) {
       throw new Failure(
         `Failed to park: the proxy runs as user ${channel.uid}, but ${parts.directory} belongs to ` +
           `user ${Deno.uid()}`,
       );
     }
-    ask(channel, { kind: "keeper", until: parts.until });
+    const offer = ask(channel, { kind: "keeper", until: parts.until });
     await using undo = new AsyncDisposableStack();
     const sockets = await makeSockets(parts, undo);
-    const estate = take(channel);
-    if (estate.relay.connections.length > 0) {
+    const estate = take(channel, offer);
+    if (estate.relay.connections.some(({ upstream }) => upstream !== -1)) {
       const error = new Failure("Failed to park: the proxy has active connections");
       giveUp(channel, [], error);
       throw error;
     }
-    commit(channel);
+    await commit(channel);
     undo.move();
     return new Keeper(parts, sockets, channel, estate);
   }
 
   /** How many clients wait. */
   get queued(): number {
-    return queueOf(this.#estate.relay.listener).length;
+    return this.#room.queued;
   }
 
   /** Ends it. */
@@ -117,7 +125,7 @@ export class Keeper {
   /** Keeps the socket until somebody else has it, or nobody is to have it any more. */
   async run(): Promise<void> {
     const { log, until } = this.#parts;
-    log.write(`Parked process ${this.#channel.pid} until ${new Date(until).toISOString()}`);
+    log.write(`Parked ${this.#channel.name} until ${new Date(until).toISOString()}`);
     const end = await this.#standBy() ?? await this.#standIn();
     if (end === "succeeded") return;
     const { control, handover } = this.#sockets;
@@ -139,15 +147,15 @@ export class Keeper {
       const received = channel.receive();
       if (typeof received === "string") {
         // It must be certain that nobody else accepts, or gives, from now on.
-        if (!channel.outlives()) channel.kill();
-        log.write(`The proxy with process ${channel.pid} is gone`);
+        if (!channel.outlives()) { while (!channel.kill()) await channel.waitFor(PATIENCE); }
+        log.write(`The proxy is gone: ${channel.name}`);
         return null;
       }
       switch (parseStandbyMessage(received.json)?.type) {
         case "end":
           return "not needed";
         case "stand_in":
-          log.write(`The proxy with process ${channel.pid} stops`);
+          log.write(`The proxy stops: ${channel.name}`);
           return null;
       }
     }
@@ -155,60 +163,82 @@ export class Keeper {
 
   /** Is there instead of the proxy. */
   async #standIn(): Promise<End> {
-    await signLock(this.#parts.directory, "keeper");
+    signLock(this.#parts.directory, "keeper");
+    const { log } = this.#parts;
     const { control } = this.#sockets;
     this.#tellStatus();
-    await control.appear();
-    const successor = await this.#awaitSuccessor();
-    this.#channel.send({ type: "standing_in" });
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const over = new Promise<End>((resolve) => {
-      timer = setTimeout(() => resolve("time over"), this.#deadline - performance.now());
+    // Whoever cannot be asked how it is can still give.
+    await control.appear().catch((error) => {
+      log.write(`Failed to be found at the control socket: ${messageOf(error)}`);
     });
+    const successor = await this.#awaitSuccessor();
+    this.#channel.send<StandbyMessage>({ type: "standing_in" });
+    void this.#lookAfter();
     const succeeded = successor.gone.then((): End => "succeeded");
-    const end = await Promise.race([succeeded, over, this.#stopped.promise]);
-    clearTimeout(timer);
+    const end: End = await within(
+      Promise.race([succeeded, this.#stopped.promise]),
+      this.#deadline - performance.now(),
+      () => "time over",
+    );
     // Somebody may just be taking over.
     await successor.close();
+    raise(this.#stop);
     if (this.#hasSuccessor) {
       await control.giveWay();
       return "succeeded";
     }
-    // Whoever passed the socket on keeps those who are queued.
-    const reset = this.#estate.relay.isInherited ? 0 : this.queued;
-    this.#parts.log.write(`Queued clients that are reset: ${reset}`);
+    this.#parts.log.write(`Queued clients that are reset: ${this.#room.reset()}`);
     return end;
+  }
+
+  /** Looks after those who wait, until they are somebody else's. */
+  async #lookAfter(): Promise<void> {
+    const descriptors = [this.#room.open(), this.#stop];
+    for (;;) {
+      const readable = await whichBecomesReadable(descriptors);
+      if (readable.includes(this.#stop)) return;
+      if (this.#isGiving) await this.#mayLook.promise;
+      else this.#room.look();
+    }
   }
 
   #tellStatus(): void {
     const { directory, until } = this.#parts;
-    const { listener, counters } = this.#estate.relay;
+    const { listeners } = this.#estate.relay;
     this.#sockets.kept.resolve({
       directory,
-      listen: formatAddress(localAddress(listener)),
+      listen: socketsOf(listeners).map(({ listen }) => listen).join(", "),
       until,
-      counters,
-      queued: () => this.queued,
+      room: this.#room,
       hasSuccessor: () => this.#hasSuccessor,
+      replaced: () => this.#sockets.control.replaced(),
     });
   }
 
   #awaitSuccessor(): Promise<HandoverListener> {
     const { log } = this.#parts;
-    const { listener } = this.#estate.relay;
+    const { listeners, isInherited } = this.#estate.relay;
     return HandoverListener.listen(this.#sockets.handover, {
       kind: "keeper",
-      listen: formatAddress(localAddress(listener)),
-      cookie: cookieOf(listener),
+      sockets: socketsOf(listeners),
+      isInherited,
+      lineFor: () => Promise.resolve(null),
+      warn: (message) => log.write(message),
       freeze: (to: Kind) => {
         if (to === "keeper") return Promise.reject(new Error("it is parked already"));
-        return Promise.resolve(this.#estate);
+        this.#isGiving = true;
+        return Promise.resolve({ ...this.#estate, relay: this.#room.relay });
       },
-      thaw: () => Promise.resolve(),
+      thaw: () => {
+        this.#isGiving = false;
+        this.#mayLook.resolve();
+        this.#mayLook = Promise.withResolvers();
+        return Promise.resolve();
+      },
     }, (given: Given, { channel }) => {
       this.#hasSuccessor = given.gone;
-      if (given.gone) log.write(`Process ${channel.pid} has taken over`);
-      else log.write(`Process ${channel.pid} did not take over: ${given.reason}`);
+      if (given.gone) log.write(`A proxy has taken over: ${channel.name}`);
+      else log.write(`No proxy has taken over from it (${channel.name}): ${given.reason}`);
     });
   }
 }

@@ -6,24 +6,31 @@
 
 import { type Channel, PATIENCE } from "../handover/channel.ts";
 import { whichBecomesReadable } from "../linux/poll.ts";
-import { parseStandbyMessage } from "./messages.ts";
+import { within } from "../within.ts";
+import { parseStandbyMessage, type StandbyMessage } from "./messages.ts";
 
 /** A keeper that has been given everything, and does nothing as long as this process lives. */
 export class KeeperLink {
   readonly pid: number;
+  /** What to call it: `process 7`. */
+  readonly name: string;
   /** Resolves when the keeper is dead. */
   readonly gone: Promise<void>;
   readonly #channel: Channel;
+  readonly #patience: number;
   readonly #standingIn = Promise.withResolvers<void>();
   #isGone = false;
 
   /**
    * @param channel over which it was given everything; is closed with it
    * @param until when it gives up, in milliseconds since the epoch
+   * @param patience how long it may be silent, and take to end, in milliseconds
    */
-  constructor(channel: Channel, readonly until: number) {
+  constructor(channel: Channel, readonly until: number, patience = PATIENCE) {
     this.#channel = channel;
+    this.#patience = patience;
     this.pid = channel.pid;
+    this.name = channel.name;
     this.gone = this.#watch();
   }
 
@@ -32,14 +39,24 @@ export class KeeperLink {
     return this.#isGone;
   }
 
-  /** Ends it: from then on everything is this process's alone. */
+  /**
+   * Ends it: from then on everything is this process's alone.
+   *
+   * @throws {Error} when it lives on whatever is done; then it is the keeper as before
+   */
   async end(): Promise<void> {
     if (this.#isGone) return;
-    this.#channel.send({ type: "end" });
-    await within(this.gone);
+    this.#channel.send<StandbyMessage>({ type: "end" });
+    await within(this.gone, this.#patience);
+    if (this.#isGone) return;
     // One that was stopped must not wake up later, and think that it is alone.
-    if (!this.#isGone) this.#channel.kill();
-    await this.gone;
+    this.#channel.kill(0);
+    await within(this.gone, this.#patience);
+    if (this.#isGone) return;
+    throw new Error(
+      `The keeper (${this.name}) does not end and could not be killed: end it, then try ` +
+        "again",
+    );
   }
 
   /**
@@ -50,8 +67,8 @@ export class KeeperLink {
    */
   async standIn(): Promise<boolean> {
     if (this.#isGone) return false;
-    this.#channel.send({ type: "stand_in" });
-    await within(Promise.race([this.#standingIn.promise, this.gone]));
+    this.#channel.send<StandbyMessage>({ type: "stand_in" });
+    await within(Promise.race([this.#standingIn.promise, this.gone]), this.#patience);
     return !this.#isGone;
   }
 
@@ -62,8 +79,8 @@ export class KeeperLink {
       if (heard(channel) !== "standing_in") break;
       this.#standingIn.resolve();
     }
-    // One that is no use any more, but still there, has the socket as well.
-    if (!channel.outlives()) channel.kill();
+    // One that is no use any more, but still there, has the socket as well: until it is dead.
+    while (!await channel.outlivesWithin(this.#patience)) channel.kill(0);
     this.#isGone = true;
     channel[Symbol.dispose]();
   }
@@ -77,12 +94,4 @@ function heard(channel: Channel): string | null {
   } catch {
     return null;
   }
-}
-
-/** Waits, but not for ever. */
-async function within(promise: Promise<void>): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const limit = new Promise<void>((resolve) => timer = setTimeout(resolve, PATIENCE));
-  await Promise.race([promise, limit]);
-  clearTimeout(timer);
 }

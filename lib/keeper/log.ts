@@ -1,4 +1,5 @@
-import { pathsIn } from "../runtime_directory.ts";
+import { writeRegularFile } from "../regular_file.ts";
+import { pathsIn } from "../runtime_directory/paths.ts";
 
 /** How long the log may become until it is begun anew, in bytes. */
 const LONGEST = 64 * 1024;
@@ -17,7 +18,7 @@ export class KeeperLog {
     const line = `${new Date().toISOString()} keeper ${Deno.pid}: ${message}\n`;
     try {
       const isFull = (sizeOf(this.#path) ?? 0) + line.length > LONGEST;
-      Deno.writeTextFileSync(this.#path, line, { append: !isFull, mode: 0o600 });
+      writeRegularFile(this.#path, line, isFull ? "instead" : "behind");
     } catch { /* nobody is left to be told */ }
   }
 }

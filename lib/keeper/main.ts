@@ -4,22 +4,27 @@
  * @module
  */
 
-import { Failure, writeAll } from "../command_line.ts";
-import { EXIT } from "../control/exit_codes.ts";
+import { writeAll } from "../standard_streams.ts";
+import { Failure } from "../failure.ts";
+import { EXIT } from "../exit_codes.ts";
 import { NobodyThere } from "../handover/nobody_there.ts";
 import { Refused } from "../handover/receiver.ts";
 import { SystemError } from "../linux/errno.ts";
 import { leaveSession } from "../linux/user.ts";
 import { messageOf } from "../message_of.ts";
-import { stopSignals } from "../signals.ts";
+import { hearSignals } from "../signals.ts";
 import { Keeper } from "./keeper.ts";
 import { KeeperLog } from "./log.ts";
 import { becomeOwnerOf } from "./owner.ts";
-import type { Report } from "./report.ts";
+import type { KeeperReport } from "./report.ts";
 
 /** Runs a keeper to its end. @returns the exit code */
 export async function keep([directory = "", time = ""]: readonly string[]): Promise<number> {
-  const stopSignal = stopSignals();
+  const stop = Promise.withResolvers<void>();
+  // It has no terminal and nothing to read again, and clients depend on it: nothing else ends it.
+  await hearSignals((signal) => {
+    if (signal === "SIGTERM" || signal === "SIGINT" || signal === "SIGQUIT") stop.resolve();
+  });
   const until = Date.now() + Number(time);
   let keeper: Keeper;
   const log = new KeeperLog(directory);
@@ -32,7 +37,7 @@ export async function keep([directory = "", time = ""]: readonly string[]): Prom
     report({ parked: false, message, exitCode });
     return exitCode;
   }
-  void stopSignal().then(() => keeper.stop());
+  void stop.promise.then(() => keeper.stop());
   report({ parked: true, keeper: Deno.pid, until, queued: keeper.queued });
   try {
     await keeper.run();
@@ -44,7 +49,7 @@ export async function keep([directory = "", time = ""]: readonly string[]): Prom
 }
 
 /** Tells proxyctl, which may be gone. */
-function report(line: Report): void {
+function report(line: KeeperReport): void {
   try {
     writeAll(Deno.stdout, `${JSON.stringify(line)}\n`);
   } catch { /* it matters to nobody else */ }

@@ -1,4 +1,4 @@
-import { Failure } from "../command_line.ts";
+import { Failure } from "../failure.ts";
 import { becomeUser } from "../linux/user.ts";
 
 /**

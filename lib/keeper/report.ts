@@ -14,10 +14,10 @@ const schema = v.variant("parked", [
 ]);
 
 /** The one line that a keeper says to who started it. */
-export type Report = v.InferOutput<typeof schema>;
+export type KeeperReport = v.InferOutput<typeof schema>;
 
 /** Reads that line. @returns `null` if it is something else */
-export function parseReport(line: string): Report | null {
+export function parseKeeperReport(line: string): KeeperReport | null {
   try {
     return v.parse(schema, JSON.parse(line));
   } catch {

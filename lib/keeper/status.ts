@@ -4,11 +4,20 @@
  * @module
  */
 
-import { ERROR_STATUS, type ErrorBody, type ErrorCode, type Status } from "../control/api.ts";
+import {
+  type ControlAnswer,
+  type ControlRequest,
+  errorAnswer,
+  jsonAnswer,
+} from "../control/http/messages.ts";
+import { heldSince, type HistoryResult, type Status } from "../control/api.ts";
+import { readHistory } from "../drain/history_file.ts";
 import { type DrainRecord, parseRecord } from "../drain/record.ts";
-import { pathsIn } from "../runtime_directory.ts";
-import type { Counters } from "../relay/relay.ts";
+import { machineId } from "../machine_id.ts";
+import { pathsIn } from "../runtime_directory/paths.ts";
+import { readRegularFile } from "../regular_file.ts";
 import { VERSION } from "../version.ts";
+import type { WaitingRoom } from "./waiting_room.ts";
 
 /** What a keeper knows. */
 export interface Kept {
@@ -17,44 +26,53 @@ export interface Kept {
   readonly listen: string;
   /** When it gives up, in milliseconds since the epoch. */
   readonly until: number;
-  /** What the proxy had counted. */
-  readonly counters: Counters;
-  /** How many clients wait. */
-  readonly queued: () => number;
+  /** Those who wait, and what was counted. */
+  readonly room: Pick<
+    WaitingRoom,
+    "queued" | "suspended" | "longestHold" | "queueLimit" | "counters"
+  >;
   /** Whether a proxy has taken over, which is about to answer instead. */
   readonly hasSuccessor: () => boolean;
+  /** Resolves once that one is found at the control socket. */
+  readonly replaced: () => Promise<void>;
 }
 
+const machine = machineId();
 const startedAt = new Date().toISOString();
 
-/** Answers a request: how it is; all else needs a proxy. */
-export async function answer(kept: Kept, request: Request): Promise<Response> {
+/** Answers a request: how it is, and what was; all else needs a proxy. */
+export async function answer(kept: Kept, request: ControlRequest): Promise<ControlAnswer> {
   if (kept.hasSuccessor()) {
-    return refusal("moved", "A proxy has just taken over from the keeper: ask again");
+    await kept.replaced();
+    return errorAnswer("moved", "A proxy has just taken over from the keeper: ask again");
   }
-  const { pathname } = new URL(request.url);
-  if (pathname === "/v1/status" && request.method === "GET") {
-    return Response.json(await statusOf(kept));
+  if (["GET", "HEAD"].includes(request.method)) {
+    if (request.path === "/v1/status") return jsonAnswer(await statusOf(kept));
+    // The drain that the proxy was parked in is among them, since that was decided.
+    if (request.path === "/v1/history") return jsonAnswer(historyOf(kept));
   }
-  return refusal(
+  return errorAnswer(
     "parked",
     `The proxy is parked and has ended: a keeper (process ${Deno.pid}) keeps those who wait; ` +
       "start a proxy with this runtime directory, which goes on with them",
   );
 }
 
-function refusal(code: ErrorCode, message: string): Response {
-  const error: ErrorBody = { error: { code, message } };
-  return Response.json(error, { status: ERROR_STATUS[code] });
+function historyOf({ directory }: Kept): HistoryResult {
+  return { drains: readHistory(pathsIn(directory).history) };
 }
 
-async function statusOf({ directory, listen, until, counters, queued }: Kept): Promise<Status> {
+async function statusOf({ directory, listen, until, room }: Kept): Promise<Status> {
+  const { counters } = room;
   // Not what the keeper was given: the proxy may have gone on to change it.
-  const record = await readRecord(directory);
+  const record = readRecord(directory);
   return {
     state: "parked",
     active: 0,
-    queued: queued(),
+    queued: room.queued,
+    suspended: room.suspended,
+    heldSince: heldSince(room.longestHold),
+    queueLimit: room.queueLimit,
     listen,
     upstream: record?.upstream ?? record?.commandUpstream ?? "unknown",
     owner: record?.owner ?? null,
@@ -72,12 +90,15 @@ async function statusOf({ directory, listen, until, counters, queued }: Kept): P
     pid: Deno.pid,
     version: VERSION,
     startedAt,
+    machine: await machine,
+    directory: Deno.realPathSync(directory),
+    lastDrain: readHistory(pathsIn(directory).history).at(-1) ?? null,
   };
 }
 
-async function readRecord(directory: string): Promise<DrainRecord | null> {
+function readRecord(directory: string): DrainRecord | null {
   try {
-    return parseRecord(await Deno.readTextFile(pathsIn(directory).record));
+    return parseRecord(readRegularFile(pathsIn(directory).record));
   } catch {
     return null;
   }

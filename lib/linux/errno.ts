@@ -4,24 +4,34 @@
  * @module
  */
 
-import { constants } from "node:os";
+import { nameOfError } from "./error_names.ts";
 import { libc } from "./libc.ts";
 
 /** Numbers of errors that the code tells apart (errno(3), asm-generic/errno.h of Linux). */
 export const EINTR = 4;
 export const ESRCH = 3;
 export const EAGAIN = 11;
+export const EINVAL = 22;
 export const EMFILE = 24;
+export const EPIPE = 32;
 export const ENFILE = 23;
 export const ENOBUFS = 105;
 export const ENOMEM = 12;
+export const ENODATA = 61;
+export const ENOPROTOOPT = 92;
 export const EADDRNOTAVAIL = 99;
 export const EAFNOSUPPORT = 97;
 export const ECONNREFUSED = 111;
 export const ECONNRESET = 104;
+export const ENAMETOOLONG = 36;
 export const ETOOMANYREFS = 109;
 export const ETIMEDOUT = 110;
 export const EINPROGRESS = 115;
+
+/** Whether an error says that the system, or the process, has no more of something: it may later. */
+export function isLack(number: number): boolean {
+  return number === EMFILE || number === ENFILE || number === ENOBUFS || number === ENOMEM;
+}
 
 /** The thread's own `errno`. A Worker never leaves its thread, so this is asked for once. */
 const location = new Int32Array(Deno.UnsafePointerView.getArrayBuffer(here(), 4));
@@ -39,12 +49,7 @@ export function errno(): number {
 
 /** The name of an error: `ECONNREFUSED`. */
 export function errorName(number: number): string {
-  // The one that is not among them.
-  if (number === ETOOMANYREFS) return "ETOOMANYREFS";
-  for (const [name, value] of Object.entries(constants.errno)) {
-    if (value === number) return name;
-  }
-  return `error ${number}`;
+  return nameOfError(number) ?? `error ${number}`;
 }
 
 /** What an error means, with its name: `Connection refused (ECONNREFUSED)`. */

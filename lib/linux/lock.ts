@@ -3,6 +3,7 @@ import { libc } from "./libc.ts";
 
 /** Flags of open(2) (asm-generic/fcntl.h; aarch64 has its own for the second). */
 const O_RDWR = 2;
+const O_NONBLOCK = 0o4000;
 const O_NOFOLLOW = Deno.build.arch === "aarch64" ? 0o100000 : 0o400000;
 const O_CLOEXEC = 0o2000000;
 
@@ -31,7 +32,7 @@ export function tryLock(path: string): number | null {
 
 function open(path: string): number {
   const name = new TextEncoder().encode(`${path}\0`);
-  const descriptor = libc.open(name, O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0);
+  const descriptor = libc.open(name, O_RDWR | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC, 0);
   if (descriptor < 0) throw new SystemError(`open ${path}`);
   return descriptor;
 }

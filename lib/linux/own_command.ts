@@ -8,17 +8,12 @@
  */
 
 import { resolve } from "node:path";
-import { checked } from "./errno.ts";
+import { pathToFileURL } from "node:url";
 import { libc } from "./libc.ts";
+import { readFile } from "./read_file.ts";
 
 /** The path that execve(2) was given (getauxval(3), linux/auxvec.h). */
 const AT_EXECFN = 31;
-
-/** Flags of open(2). */
-const O_RDONLY = 0;
-const O_CLOEXEC = 0o2000000;
-
-const PIECE = 4096;
 
 /** What it was started with. */
 export interface OwnCommand {
@@ -27,34 +22,21 @@ export interface OwnCommand {
   readonly args: readonly string[];
 }
 
-/** The working directory at the start: the path may be relative to it. */
-const directory = Deno.cwd();
-
 /**
- * Finds out what this process was started with.
+ * Finds out what this process was started with. To be asked at the start: the working directory, to
+ * which it may be relative, can be gone later.
  *
  * @throws {SystemError} when that cannot be read
  */
 export function ownCommand(): OwnCommand {
   const name = libc.getauxval(AT_EXECFN);
   const path = name === null ? Deno.execPath() : Deno.UnsafePointerView.getCString(name);
-  const [, ...args] = readAll("/proc/self/cmdline").split("\0").slice(0, -1);
-  return { path: resolve(directory, path), args };
+  const [, ...args] = readFile("/proc/self/cmdline").split("\0").slice(0, -1);
+  return { path: resolve(path), args: args.map(absoluteScript) };
 }
 
-function readAll(path: string): string {
-  const file = new TextEncoder().encode(`${path}\0`);
-  const descriptor = checked(`open ${path}`, libc.open(file, O_RDONLY | O_CLOEXEC, 0));
-  const decoder = new TextDecoder();
-  const buffer = new Uint8Array(PIECE);
-  let text = "";
-  try {
-    for (;;) {
-      const count = checked(`read ${path}`, libc.read(descriptor, buffer, PIECE));
-      if (count === 0) return text + decoder.decode();
-      text += decoder.decode(buffer.subarray(0, count), { stream: true });
-    }
-  } finally {
-    libc.close(descriptor);
-  }
+/** From source one of the arguments is the script, which may be relative as well. */
+function absoluteScript(argument: string): string {
+  const path = resolve(argument);
+  return pathToFileURL(path).href === Deno.mainModule ? path : argument;
 }

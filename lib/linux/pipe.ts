@@ -1,3 +1,4 @@
+import { checked } from "./errno.ts";
 import { libc } from "./libc.ts";
 
 /** Flags of pipe2(2) (bits/fcntl-linux.h). */
@@ -37,6 +38,17 @@ export function makePipe(size: number): Pipe | null {
   }
   closePipe({ reader, writer });
   return null;
+}
+
+/**
+ * Makes a pipe of whatever size the system has.
+ *
+ * @throws {SystemError} when there are no descriptors for it
+ */
+export function openPipe(): Omit<Pipe, "size"> {
+  checked("pipe2", libc.pipe2(bothBytes, O_NONBLOCK | O_CLOEXEC));
+  const [reader = -1, writer = -1] = both;
+  return { reader, writer };
 }
 
 /** Gives a pipe's descriptors back, and what is in it. */

@@ -38,6 +38,15 @@ export function becomesReadable(descriptor: number, timeout: number): boolean {
   }
 }
 
+/** Waits, with everything else, until one of some descriptors is readable. @returns those that are */
+export function whichAreReadable(descriptors: readonly number[]): number[] {
+  const structs = polled(descriptors);
+  for (;;) {
+    const count = libc.poll(new Uint8Array(structs.buffer), descriptors.length, -1);
+    if (count >= 0) return readable(structs);
+  }
+}
+
 /**
  * Waits in the background until one of some descriptors is readable.
  *

@@ -7,7 +7,12 @@ export type ServiceState =
   /** This process is the service from now on, and the one before may end. */
   | { readonly state: "succeeded" }
   | { readonly state: "reloading" }
-  | { readonly state: "stopping" };
+  | { readonly state: "stopping" }
+  /** Words for people. */
+  | { readonly state: "status"; readonly text: string };
+
+/** How long a service manager that reads nothing may hold everything up, in milliseconds. */
+const PATIENCE = 100;
 
 /**
  * Tells the service manager how this process is doing, if it wants to know. That nobody hears it is
@@ -15,12 +20,14 @@ export type ServiceState =
  *
  * @param socket where it wants to hear that
  */
-export function tellServiceManager(
+export function sendServiceState(
   told: ServiceState,
   socket: string | undefined = Deno.env.get("NOTIFY_SOCKET"),
 ): void {
   if (!socket) return;
-  sendDatagram(socket, new TextEncoder().encode(linesOf(told).join("\n")));
+  // Words for people come again and again, and are worth no waiting.
+  const patience = told.state === "status" ? 1 : PATIENCE;
+  sendDatagram(socket, new TextEncoder().encode(linesOf(told).join("\n")), patience);
 }
 
 function linesOf(told: ServiceState): string[] {
@@ -33,5 +40,7 @@ function linesOf(told: ServiceState): string[] {
       return ["RELOADING=1", `MONOTONIC_USEC=${Math.floor(now() * 1000)}`];
     case "stopping":
       return ["STOPPING=1"];
+    case "status":
+      return [`STATUS=${told.text}`];
   }
 }

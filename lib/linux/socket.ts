@@ -5,12 +5,13 @@
  */
 
 import type { Address } from "../address.ts";
-import { checked } from "./errno.ts";
+import { checked, EAGAIN, errno } from "./errno.ts";
 import { libc } from "./libc.ts";
 import { AF_INET6, decode, encode, LARGEST } from "./socket_address.ts";
 
 /** Types and flags of sockets (bits/socket_type.h). */
 export const SOCK_STREAM = 1;
+export const SOCK_DGRAM = 2;
 /** Calls on it never wait. */
 export const SOCK_NONBLOCK = 0o4000;
 /** It is not passed on to other programs. */
@@ -18,9 +19,14 @@ export const SOCK_CLOEXEC = 0o2000000;
 
 /** Flags of {@linkcode libc.send}: no signal if the peer is gone (bits/socket.h). */
 export const MSG_NOSIGNAL = 0x4000;
+/** Flags of {@linkcode libc.recv}: what is read stays there (bits/socket.h). */
+export const MSG_PEEK = 2;
 
 /** Ends the direction that we send in (sys/socket.h). */
 export const SHUT_WR = 1;
+
+/** A request of {@linkcode libc.ioctl}: how much of what was sent is not acknowledged (tcp(7)). */
+export const SIOCOUTQ = 0x5411;
 
 /** Options of sockets (asm-generic/socket.h). */
 export const SOL_SOCKET = 1;
@@ -61,14 +67,14 @@ const lengthBytes = new Uint8Array(length.buffer);
 
 /** When a silent peer is probed, and given up, and how long it may leave data unacknowledged. */
 export interface Liveness {
-  /** Milliseconds of silence before the first probe; `null` is never. */
+  /** Milliseconds of silence before the first probe, at least; `null` is never. */
   readonly keepAlive: number | null;
   /** Milliseconds; `null` leaves it to the system. */
   readonly userTimeout: number | null;
 }
 
-/** How often a silent peer is probed, in seconds. */
-const PROBE_INTERVAL = 15;
+/** How often a silent peer is probed: between so many seconds and twice that. */
+const PROBE_INTERVAL = 10;
 /** How many probes it may leave unanswered. */
 const PROBES = 4;
 
@@ -116,6 +122,15 @@ export function isListening(descriptor: number): boolean {
     option(descriptor, SOL_SOCKET, SO_ACCEPTCONN) === 1;
 }
 
+/** Whether a socket that listens on `::` gets those who connect to IPv4 addresses as well. */
+export function servesBothFamilies(descriptor: number): boolean {
+  length[0] = 4;
+  const { getsockopt } = libc;
+  // An IPv4 socket has no such option.
+  return getsockopt(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, valueBytes, lengthBytes) === 0 &&
+    value[0] === 0;
+}
+
 /**
  * Makes a descriptor that came from another program like our own: no call on it waits, and it is not
  * passed on.
@@ -126,32 +141,66 @@ export function adopt(descriptor: number): void {
   checked("fcntl", libc.fcntl(descriptor, F_SETFD, FD_CLOEXEC));
 }
 
-/** A number that is this socket's alone until the machine ends (SO_COOKIE, 64 bits). */
+/**
+ * A number that is this socket's alone until the machine ends (SO_COOKIE, 64 bits); empty where the
+ * kernel has none.
+ */
 export function cookieOf(descriptor: number): string {
   const cookie = new BigUint64Array(1);
   length[0] = 8;
   const bytes = new Uint8Array(cookie.buffer);
-  checked("getsockopt", libc.getsockopt(descriptor, SOL_SOCKET, SO_COOKIE, bytes, lengthBytes));
-  return `${cookie[0]}`;
+  const code = libc.getsockopt(descriptor, SOL_SOCKET, SO_COOKIE, bytes, lengthBytes);
+  return code === 0 ? `${cookie[0]}` : "";
 }
 
-/** Sends what is written at once, in however small pieces (Nagle's algorithm would wait). */
+/**
+ * Sends what is written at once, in however small pieces (Nagle's algorithm would wait). A socket
+ * for which the system refuses that works without.
+ */
 export function sendAtOnce(descriptor: number): void {
-  setOption(descriptor, IPPROTO_TCP, TCP_NODELAY, 1);
+  tryToSet(descriptor, IPPROTO_TCP, TCP_NODELAY, 1);
 }
 
-/** Notices when the peer is gone. What is accepted from a listening socket inherits it. */
-export function watchPeer(descriptor: number, { keepAlive, userTimeout }: Liveness): void {
+/**
+ * Notices when the peer is gone. A socket for which the system refuses that works without.
+ *
+ * Thousands of sockets that came at once must not be probed at once, again and again: the kernel
+ * drops what does not fit into the queue of a network device (net.core.netdev_max_backlog: 1000), and
+ * takes who does not answer for gone. So each has times of its own, for the first probe up to half
+ * as long again. That is also why a listening socket, whose options are inherited, is not for this.
+ *
+ * @param random gives numbers of at least 0 and less than 1
+ */
+export function watchPeer(
+  descriptor: number,
+  { keepAlive, userTimeout }: Liveness,
+  random: () => number = Math.random,
+): void {
   if (keepAlive !== null) {
-    setOption(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1);
-    const seconds = Math.min(32767, Math.max(1, Math.round(keepAlive / 1000)));
-    setOption(descriptor, IPPROTO_TCP, TCP_KEEPIDLE, seconds);
-    setOption(descriptor, IPPROTO_TCP, TCP_KEEPINTVL, PROBE_INTERVAL);
-    setOption(descriptor, IPPROTO_TCP, TCP_KEEPCNT, PROBES);
+    const seconds = keepAlive / 1000 * (1 + random() / 2);
+    tryToSet(descriptor, IPPROTO_TCP, TCP_KEEPIDLE, Math.min(32767, Math.ceil(seconds)));
+    const interval = PROBE_INTERVAL + Math.floor(random() * (PROBE_INTERVAL + 1));
+    tryToSet(descriptor, IPPROTO_TCP, TCP_KEEPINTVL, interval);
+    tryToSet(descriptor, IPPROTO_TCP, TCP_KEEPCNT, PROBES);
+    tryToSet(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1);
   }
-  if (userTimeout !== null) {
-    setOption(descriptor, IPPROTO_TCP, TCP_USER_TIMEOUT, Math.max(1, Math.round(userTimeout)));
-  }
+  limitUnacknowledged(descriptor, userTimeout);
+}
+
+/** Watches nobody: see {@linkcode watchPeer}. What is accepted from a listening socket inherits it. */
+export function watchNobody(descriptor: number): void {
+  tryToSet(descriptor, SOL_SOCKET, SO_KEEPALIVE, 0);
+}
+
+/**
+ * Ends a socket whose peer leaves what it was sent unacknowledged for so long. What is accepted from
+ * a listening socket inherits it.
+ *
+ * @param userTimeout milliseconds; `null` leaves it to the system
+ */
+export function limitUnacknowledged(descriptor: number, userTimeout: number | null): void {
+  if (userTimeout === null) return;
+  tryToSet(descriptor, IPPROTO_TCP, TCP_USER_TIMEOUT, Math.max(1, Math.round(userTimeout)));
 }
 
 /** Closes a socket so that its peer sees a reset, never a clean end. */
@@ -160,9 +209,16 @@ export function closeWithReset(descriptor: number): void {
   libc.close(descriptor);
 }
 
+/** How many of the bytes that were sent have not been acknowledged; an end counts as one. */
+export function unacknowledged(descriptor: number): number {
+  return libc.ioctl(descriptor, SIOCOUTQ, valueBytes) === 0 ? value[0] ?? 0 : 0;
+}
+
 /** What a socket has failed with since it was asked last: 0, or the number of an error. */
 export function pendingError(descriptor: number): number {
-  return option(descriptor, SOL_SOCKET, SO_ERROR);
+  length[0] = 4;
+  const failed = libc.getsockopt(descriptor, SOL_SOCKET, SO_ERROR, valueBytes, lengthBytes) !== 0;
+  return failed ? errno() : value[0] ?? 0;
 }
 
 const name = new Uint8Array(LARGEST);
@@ -186,6 +242,37 @@ export function hasPeer(descriptor: number): boolean {
   return peerName(descriptor) !== null;
 }
 
+const oneByte = new Uint8Array(1);
+
+/** Whether a socket's peer has ended its direction, and nothing that it sent is left to be read. */
+export function hasEnded(descriptor: number): boolean {
+  return libc.recv(descriptor, oneByte, 1, MSG_PEEK) === 0;
+}
+
+/** Whether a socket's peer has sent something that is left to be read. */
+export function hasUnread(descriptor: number): boolean {
+  return libc.recv(descriptor, oneByte, 1, MSG_PEEK) > 0;
+}
+
+/** Whether there is nothing to be read from a socket for now: no byte, no end, no error. */
+export function isSilent(descriptor: number): boolean {
+  return libc.recv(descriptor, oneByte, 1, MSG_PEEK) < 0 && errno() === EAGAIN;
+}
+
+/**
+ * Whether this machine has an address from which the given one can be reached. If so, a connection
+ * that fails with EADDRNOTAVAIL lacks a local port, and nothing else.
+ */
+export function hasSourceFor(name: Uint8Array<ArrayBuffer>): boolean {
+  const flags = SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
+  const descriptor = libc.socket(familyOf(name), flags, 0);
+  if (descriptor < 0) return false;
+  // Of datagrams that only looks up the way, and sends nothing (udp(7)).
+  const hasSource = libc.connect(descriptor, name, name.length) === 0;
+  libc.close(descriptor);
+  return hasSource;
+}
+
 /**
  * The address of a socket's peer as the kernel has it.
  *
@@ -203,14 +290,23 @@ export function peerName(descriptor: number): Uint8Array | null {
 export function isConnectedToItself(descriptor: number): boolean {
   length[0] = name.length;
   if (libc.getsockname(descriptor, name, lengthBytes) !== 0) return false;
+  // What is behind its end is of whoever was asked for before.
+  const size = length[0];
   length[0] = otherName.length;
-  if (libc.getpeername(descriptor, otherName, lengthBytes) !== 0) return false;
-  return name.every((byte, index) => byte === otherName[index]);
+  if (libc.getpeername(descriptor, otherName, lengthBytes) !== 0 || length[0] !== size) {
+    return false;
+  }
+  return name.subarray(0, size).every((byte, index) => byte === otherName[index]);
 }
 
 function setOption(descriptor: number, level: number, option: number, to: number): void {
+  checked("setsockopt", tryToSet(descriptor, level, option, to));
+}
+
+/** @returns a negative number for an error */
+function tryToSet(descriptor: number, level: number, option: number, to: number): number {
   value[0] = to;
-  checked("setsockopt", libc.setsockopt(descriptor, level, option, valueBytes, 4));
+  return libc.setsockopt(descriptor, level, option, valueBytes, 4);
 }
 
 function option(descriptor: number, level: number, option: number): number {

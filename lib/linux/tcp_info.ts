@@ -1,4 +1,4 @@
-import { checked } from "./errno.ts";
+import { SystemError } from "./errno.ts";
 import { libc } from "./libc.ts";
 import { IPPROTO_TCP } from "./socket.ts";
 
@@ -10,11 +10,20 @@ export const TCP_INFO = 11;
  * listening socket the kernel puts the length of its queue into `tcpi_unacked`, and its limit into
  * `tcpi_sacked` (tcp_get_info in net/ipv4/tcp.c).
  */
-export const OFFSET = { unacked: 24, sacked: 28 } as const;
+export const OFFSET = { state: 0, unacked: 24, sacked: 28 } as const;
 
 const info = new Uint8Array(32);
 const view = new DataView(info.buffer);
 const length = new Uint8Array(new Uint32Array([info.length]).buffer);
+
+/** A state of a connection: its peer has ended its direction (net/tcp_states.h). */
+const TCP_CLOSE_WAIT = 8;
+
+/** Whether a socket's peer has ended its direction, whatever of it is left to be read. */
+export function hasFinished(descriptor: number): boolean {
+  const failed = libc.getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, info, length) !== 0;
+  return !failed && info[OFFSET.state] === TCP_CLOSE_WAIT;
+}
 
 /** The queue of a listening socket. */
 export interface Queue {
@@ -30,7 +39,14 @@ export interface Queue {
  * @throws {SystemError} when it is no TCP socket
  */
 export function queueOf(descriptor: number): Queue {
-  checked("getsockopt", libc.getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, info, length));
+  const queue = tryQueueOf(descriptor);
+  if (queue === null) throw new SystemError("getsockopt");
+  return queue;
+}
+
+/** As {@linkcode queueOf}; `null` where the system does not say. */
+export function tryQueueOf(descriptor: number): Queue | null {
+  if (libc.getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, info, length) !== 0) return null;
   return {
     length: view.getUint32(OFFSET.unacked, true),
     limit: view.getUint32(OFFSET.sacked, true),

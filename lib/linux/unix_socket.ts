@@ -4,7 +4,20 @@
  * @module
  */
 
-import { checked, EAGAIN, ECONNRESET, EINTR, errno, ETOOMANYREFS, SystemError } from "./errno.ts";
+import {
+  checked,
+  EAGAIN,
+  ECONNRESET,
+  EINTR,
+  EINVAL,
+  ENAMETOOLONG,
+  ENODATA,
+  ENOPROTOOPT,
+  errno,
+  ESRCH,
+  ETOOMANYREFS,
+  SystemError,
+} from "./errno.ts";
 import { libc } from "./libc.ts";
 import { SOCK_CLOEXEC, SOL_SOCKET } from "./socket.ts";
 
@@ -17,6 +30,7 @@ const SOCK_SEQPACKET = 5;
 const SO_PEERCRED = 17;
 const SO_RCVTIMEO = 20;
 const SO_SNDTIMEO = 21;
+const SO_PEERPIDFD = 77;
 
 /** Descriptors are passed (bits/socket.h). */
 const SCM_RIGHTS = 1;
@@ -54,6 +68,7 @@ const CMSG_HEADER = 16;
 
 /** Who is on the other side. */
 export interface PeerCredentials {
+  /** 0 if it has no number in this PID namespace. */
   readonly pid: number;
   readonly uid: number;
 }
@@ -91,9 +106,9 @@ export function listenAtPath(path: string): number {
  * @throws {SystemError} when nobody listens there; EAGAIN when the time is over
  */
 export function connectToPath(path: string, timeout: number): number {
+  const name = nameOf(path);
   const descriptor = unixSocket();
   limitWaiting(descriptor, timeout);
-  const name = nameOf(path);
   if (libc.connect(descriptor, name, name.length) === 0) return descriptor;
   const error = new SystemError("connect");
   libc.close(descriptor);
@@ -103,18 +118,27 @@ export function connectToPath(path: string, timeout: number): number {
 /**
  * Sends a datagram to a path, or to a name that is no path if it begins with `@` (unix(7)).
  *
+ * @param timeout how long whoever reads there may leave no room for it, in milliseconds
  * @returns whether somebody was there to take it
  */
-export function sendDatagram(path: string, bytes: Uint8Array<ArrayBuffer>): boolean {
+export function sendDatagram(
+  path: string,
+  bytes: Uint8Array<ArrayBuffer>,
+  timeout: number,
+): boolean {
   const socket = libc.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   if (socket < 0) return false;
   try {
+    limitWaiting(socket, timeout);
     const isAbstract = path.startsWith("@");
     const name = nameOf(isAbstract ? `\0${path.slice(1)}` : path);
     // The zeros after a name that is no path would belong to it.
     const length = isAbstract ? 2 + new TextEncoder().encode(path).length : name.length;
     if (libc.connect(socket, name, length) !== 0) return false;
     return libc.send(socket, bytes, bytes.length, MSG_NOSIGNAL) === bytes.length;
+  } catch {
+    // There can be nobody at a name that is too long.
+    return false;
   } finally {
     libc.close(socket);
   }
@@ -157,6 +181,27 @@ export function peerOf(descriptor: number): PeerCredentials {
     ),
   );
   return { pid: credentials[0] as number, uid: credentials[1] as number };
+}
+
+/**
+ * Opens the process on the other side of a socket, in whatever PID namespace it is. What the kernel
+ * gives is its own knowledge, not what the other side says.
+ *
+ * @returns its descriptor (pidfd_open(2)); `null` where the kernel, before 6.5, has no way to tell
+ * @throws {SystemError} when the process is gone
+ */
+export function openPeer(descriptor: number): number | null {
+  const process = new Int32Array(1);
+  const bytes = new Uint8Array(process.buffer);
+  const length = new Uint8Array(new Uint32Array([bytes.length]).buffer);
+  if (libc.getsockopt(descriptor, SOL_SOCKET, SO_PEERPIDFD, bytes, length) === 0) {
+    return process[0] as number;
+  }
+  const error = errno();
+  if (error === ENOPROTOOPT) return null;
+  // Which of them depends on the version of the kernel.
+  const isGone = error === EINVAL || error === ENODATA || error === ESRCH;
+  throw new SystemError("getsockopt", isGone ? ESRCH : error);
 }
 
 const control = new Uint8Array(CMSG_HEADER + 4 * (MOST_DESCRIPTORS + 1));
@@ -204,7 +249,6 @@ export function receiveMessage(socket: number): ReceivedMessage | null {
     count = libc.recvmsg(socket, headerBytes, MSG_CMSG_CLOEXEC);
   }
   if (count < 0) throw new SystemError("recvmsg");
-  if (count === 0) return null;
   const flags = Number(header[MSGHDR.flags] ?? 0n);
   const descriptors: number[] = [];
   if ((header[MSGHDR.controlLength] ?? 0n) > 0n) {
@@ -219,7 +263,10 @@ export function receiveMessage(socket: number): ReceivedMessage | null {
       "recvmsg: what came was cut short; perhaps the limit of open files (ulimit -n) is too low",
     );
   }
-  return { bytes: buffer.slice(0, count), descriptors };
+  if (count > 0) return { bytes: buffer.slice(0, count), descriptors };
+  // An empty message looks like an end, and may have brought descriptors all the same.
+  for (const descriptor of descriptors) libc.close(descriptor);
+  return null;
 }
 
 /** Whether an error only says that the other side was silent for too long. */
@@ -253,6 +300,8 @@ function unixSocket(): number {
 function nameOf(path: string): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(2 + SIZE_OF_PATH);
   new Uint16Array(bytes.buffer)[0] = AF_UNIX;
-  bytes.set(new TextEncoder().encode(path), 2);
+  const text = new TextEncoder().encode(path);
+  if (text.length > SIZE_OF_PATH) throw new SystemError("bind", ENAMETOOLONG);
+  bytes.set(text, 2);
   return bytes;
 }

@@ -9,7 +9,8 @@
  */
 
 import { join, resolve } from "node:path";
-import { Failure, program, run } from "../command_line.ts";
+import { program, run } from "../command_line.ts";
+import { Failure } from "../failure.ts";
 import { type Program, PROGRAMS } from "./programs.ts";
 
 /** What the executables are made of besides their scripts. */
@@ -52,6 +53,7 @@ export async function compile({ target, output }: CompileOptions): Promise<void>
       await copyTree(join(root, path), join(copy, path));
     }
     const env = { DENO_DIR: await copyCache(join(copy, "cache")) };
+    const leavingOut = await withoutUnusedLibraries();
     for (const { script, executable, permissions, workers = [] } of programs) {
       const path = join(directory, executable);
       await deno(`compile ${script}`, copy, env, [
@@ -60,8 +62,9 @@ export async function compile({ target, output }: CompileOptions): Promise<void>
         "--frozen",
         "--cached-only",
         "--no-check",
-        // The libraries of the tests stay out.
-        "--exclude-unused-npm",
+        // It would be read from the folder for temporary files, whoever put it there, and run.
+        "--no-code-cache",
+        ...leavingOut,
         ...(target === undefined ? [] : ["--target", target]),
         ...workers.flatMap((worker) => ["--include", worker]),
         ...permissions,
@@ -89,6 +92,14 @@ async function deno(what: string, cwd: string, env: Record<string, string>, args
     } ended with exit code ${code}; where it cannot download its ` +
       "runtime, name one with DENORT_BIN",
   );
+}
+
+/** Keeps the libraries of the tests out, where Deno can do that (2.6 cannot). */
+async function withoutUnusedLibraries(): Promise<string[]> {
+  const flag = "--exclude-unused-npm";
+  const help = new Deno.Command(Deno.execPath(), { args: ["compile", "--help"] });
+  const { stdout } = await help.output();
+  return new TextDecoder().decode(stdout).includes(flag) ? [flag] : [];
 }
 
 /** A cache for Deno with copies of the libraries, and with the runtimes it has downloaded. */

@@ -5,6 +5,7 @@
  */
 
 import type { Socket } from "node:net";
+import { within } from "../within.ts";
 import { send } from "./sending.ts";
 import { Session, type SessionOptions } from "./session.ts";
 
@@ -55,9 +56,7 @@ async function sendAll(socket: Socket, replies: Iterable<string>): Promise<void>
 async function bothEnded(socket: Socket): Promise<void> {
   socket.resume();
   await once(socket, ["finish", "close"], () => socket.writableFinished);
-  const timer = setTimeout(() => socket.destroy(), LINGER);
-  await once(socket, ["end", "close"], () => socket.readableEnded);
-  clearTimeout(timer);
+  await within(once(socket, ["end", "close"], () => socket.readableEnded), LINGER);
 }
 
 async function once(socket: Socket, events: string[], already: () => boolean): Promise<void> {

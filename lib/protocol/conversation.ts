@@ -7,11 +7,12 @@
 import { Buffer } from "node:buffer";
 import { connect, type Socket } from "node:net";
 import { type Address, formatAddress } from "../address.ts";
-import { Failure } from "../command_line.ts";
+import { codeOf } from "../code_of.ts";
+import { Failure } from "../failure.ts";
 import { LineDecoder, LineTooLong } from "./lines.ts";
 import { Patience } from "./patience.ts";
 import { send } from "./sending.ts";
-import { codeOf, describeSocketError } from "./socket_errors.ts";
+import { describeSocketError } from "./socket_errors.ts";
 
 /** The longest reply that is believed to be one. */
 const LONGEST_REPLY = 1024 * 1024;

@@ -5,7 +5,7 @@
  */
 
 import { Buffer } from "node:buffer";
-import { Failure } from "../command_line.ts";
+import { Failure } from "../failure.ts";
 import type { Conversation } from "./conversation.ts";
 import { LineDecoder, LineTooLong } from "./lines.ts";
 import { messageOf } from "../message_of.ts";

@@ -6,13 +6,15 @@
 
 import { createServer, type Server, type Socket } from "node:net";
 import { formatAddress, type ListenAddress } from "../address.ts";
-import { Failure } from "../command_line.ts";
+import { codeOf } from "../code_of.ts";
+import { Failure } from "../failure.ts";
 import type { Duration } from "../duration.ts";
 import { IdleTimer } from "../idle_timer.ts";
 import { FIRST_INHERITED_DESCRIPTOR } from "../socket_activation.ts";
+import { within } from "../within.ts";
 import { converse } from "./connection.ts";
 import type { SessionOptions } from "./session.ts";
-import { codeOf, describeSocketError } from "./socket_errors.ts";
+import { describeSocketError } from "./socket_errors.ts";
 
 /** The longest queue that we ask for; the kernel may allow less. */
 const BACKLOG = 4096;
@@ -117,15 +119,12 @@ function describe(server: Server, where: ListenAddress | "inherited"): string {
 
 /** Sends what is written and the end to all clients, and gives them a moment to end as well. */
 async function closeAll(sockets: Set<Socket>): Promise<void> {
-  const { promise: timeIsUp, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, STOP_GRACE);
   const closed = Array.from(sockets, (socket) => {
     const { promise, resolve } = Promise.withResolvers<void>();
     socket.once("close", () => resolve());
     socket.end();
     return promise;
   });
-  await Promise.race([timeIsUp, Promise.all(closed)]);
-  clearTimeout(timer);
+  await within(Promise.all(closed), STOP_GRACE);
   for (const socket of sockets) socket.destroy();
 }

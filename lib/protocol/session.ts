@@ -5,7 +5,7 @@
  */
 
 import { LineDecoder, LineTooLong } from "./lines.ts";
-import { printable } from "./printable.ts";
+import { printable } from "../printable.ts";
 
 /** What a session needs to know. */
 export interface SessionOptions {

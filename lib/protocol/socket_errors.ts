@@ -1,3 +1,4 @@
+import { codeOf } from "../code_of.ts";
 import { messageOf } from "../message_of.ts";
 
 const DESCRIPTIONS: Readonly<Record<string, string>> = {
@@ -16,11 +17,6 @@ const DESCRIPTIONS: Readonly<Record<string, string>> = {
   EPIPE: "the other side reset it",
   ETIMEDOUT: "the other side does not answer",
 };
-
-/** The code of a system's error, such as `ECONNREFUSED`, or an empty string. */
-export function codeOf(error: unknown): string {
-  return error instanceof Error && "code" in error ? String(error.code) : "";
-}
 
 /** Says in a few words what a socket's error means. */
 export function describeSocketError(error: unknown): string {

@@ -12,9 +12,9 @@ import {
   type Interface,
   moveCursor,
 } from "node:readline";
-import { writeAll, writeError } from "../command_line.ts";
+import { writeAll, writeError } from "../standard_streams.ts";
 import type { Conversation } from "./conversation.ts";
-import { printable } from "./printable.ts";
+import { printable } from "../printable.ts";
 
 const COMMANDS = ["hello", "quit"];
 

@@ -1,52 +1,49 @@
 import { formatAddress } from "../address.ts";
-import type { Status } from "../control/api.ts";
-import type { Controlled } from "../control/server.ts";
-import type { Drain } from "../drain.ts";
-import { probe } from "../relay/probe.ts";
+import { heldSince, isoTime, type Status } from "../control/api.ts";
+import type { Controlled } from "../control/controlled.ts";
+import type { Drain } from "../drain/drain.ts";
 import type { Relay } from "../relay/relay.ts";
 import { VERSION } from "../version.ts";
+import type { Handover } from "./handover.ts";
 import type { Metrics } from "./metrics.ts";
+import type { Upgrading } from "./upgrading.ts";
 
-/** The keeper of a parked proxy. */
-export interface Keeper {
-  readonly pid: number;
-  /** When it gives up, in milliseconds since the epoch. */
-  readonly until: number;
-}
-
-/** The proxy as the control socket sees it. */
+/** The proxy as the control socket sees it. @param identity which one it is, wherever it is asked */
 export function controlled(
   relay: Relay,
   drain: Drain,
   metrics: Metrics,
-  keeper: () => Keeper | null,
-  upgrade: () => Promise<number>,
+  handover: Pick<Handover, "keeper">,
+  upgrading: Upgrading,
+  identity: Pick<Status, "machine" | "directory">,
 ): Controlled {
   const startedAt = new Date().toISOString();
-  const iso = (time: number | null) => time === null ? null : new Date(time).toISOString();
   return {
     relay,
     drain,
     metrics: () => metrics.read(),
-    upgrade,
-    upstreamAnswers: (timeout) => probe(relay.upstream, timeout),
+    upgrade: () => upgrading.start(),
+    upstreamAnswers: (timeout) => relay.probe(timeout),
     status(): Status {
       const { state, owner, reason, since, deadline, leaseExpires } = drain.status;
       const { accepted, bytesUp, bytesDown } = relay.counters;
-      const parked = keeper();
+      const parked = handover.keeper;
       return {
-        state: parked === null ? state : "parked",
+        state: parked !== null ? "parked" : drain.isStopping ? "stopping" : state,
         active: relay.active,
         queued: relay.queued,
-        listen: formatAddress(relay.listen),
+        suspended: relay.suspended,
+        heldSince: heldSince(relay.longestHold),
+        queueLimit: relay.queueLimit,
+        listen: relay.listensAt.map(formatAddress).join(", "),
         upstream: formatAddress(relay.upstream),
         owner,
         reason,
-        since: iso(since),
-        deadline: iso(deadline),
-        leaseExpires: iso(leaseExpires),
+        since: isoTime(since),
+        deadline: isoTime(deadline),
+        leaseExpires: isoTime(leaseExpires),
         keeper: parked?.pid ?? null,
-        parkedUntil: iso(parked?.until ?? null),
+        parkedUntil: isoTime(parked?.until ?? null),
         accepted,
         bytesUp,
         bytesDown,
@@ -55,6 +52,8 @@ export function controlled(
         pid: Deno.pid,
         version: VERSION,
         startedAt,
+        ...identity,
+        lastDrain: drain.history.last,
       };
     },
   };

@@ -1,7 +1,8 @@
-import type { Drain } from "../drain.ts";
+import type { Drain } from "../drain/drain.ts";
 import { describeDuration, type Duration } from "../duration.ts";
 import type { Relay } from "../relay/relay.ts";
-import type { Keeper } from "./controlled.ts";
+import { within } from "../within.ts";
+import type { Keeper } from "./keeper.ts";
 import type { Log } from "./log.ts";
 
 /** What is stopped, and how. */
@@ -33,8 +34,8 @@ async function leaveTo(keeper: Keeper, { relay, drain, log }: Stopping): Promise
   const { queued } = relay;
   log.info("Stopping, parked", { event: "stop", state: "parked", active: 0 });
   await drain.stop();
-  await relay.shutDown();
-  log.info(`Stopped; process ${keeper.pid} keeps those who wait: ${queued}`, {
+  await relay.leave?.();
+  log.info(`Stopped; ${keeper.name} keeps those who wait: ${queued}`, {
     event: "stopped",
     keeper: keeper.pid,
     queued,
@@ -53,13 +54,8 @@ async function stopServing({ relay, drain, log, timeout, idle, cutShort }: Stopp
     const message = `${clients(reset)} reset, because the proxy stopped while ${state}${hint}`;
     log.warning(message, { event: "queue_reset", reset });
   }
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const timedOut = new Promise<void>((resolve) => {
-    if (timeout !== null) timer = setTimeout(resolve, timeout);
-  });
   // Asked only now: those who were queued are active now.
-  await Promise.race([idle(), timedOut, cutShort]);
-  clearTimeout(timer);
+  await within(Promise.race([idle(), cutShort]), timeout);
   const { active, queued } = relay;
   await relay.shutDown();
   if (queued) log.warning(`${clients(queued)} reset`, { event: "queue_reset", reset: queued });

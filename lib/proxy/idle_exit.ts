@@ -1,5 +1,5 @@
 import type { Clock } from "../clock.ts";
-import type { Drain } from "../drain.ts";
+import type { Drain } from "../drain/drain.ts";
 import { type Duration, formatDuration } from "../duration.ts";
 import { IdleTimer } from "../idle_timer.ts";
 import type { Relay } from "../relay/relay.ts";
@@ -13,7 +13,7 @@ const PAUSE = 100;
 
 /** What an idle exit needs of the proxy. */
 export interface IdleProxy {
-  readonly relay: Pick<Relay, "active" | "queued" | "idleFor" | "shutDown">;
+  readonly relay: Pick<Relay, "active" | "queued" | "suspended" | "idleFor" | "shutDown">;
   readonly drain: Pick<Drain, "status" | "stopIfUnused">;
   readonly clock: Clock;
   readonly log: Pick<Log, "info">;
@@ -29,7 +29,8 @@ export class IdleExit {
   readonly #timer: IdleTimer;
   readonly #over = Promise.withResolvers<void>();
   #ending: Promise<boolean> = Promise.resolve(false);
-  #openSince = 0;
+  /** Since when nobody was seen: it was opened then, or somebody was suspended. */
+  #nobodySince = 0;
   #stopped = false;
 
   /** @param time in milliseconds; `null` for never */
@@ -47,7 +48,7 @@ export class IdleExit {
 
   /** The proxy is open from now on. */
   opened(): void {
-    this.#openSince = this.#proxy.clock.now();
+    this.#nobodySince = this.#proxy.clock.now();
     this.#lookAgain();
   }
 
@@ -60,7 +61,9 @@ export class IdleExit {
 
   #look(): void {
     // It goes on when the proxy is opened.
-    if (this.#proxy.drain.status.state !== "open") return;
+    const { drain, relay, clock } = this.#proxy;
+    if (drain.status.state !== "open") return;
+    if (relay.suspended > 0) this.#nobodySince = clock.now();
     if (this.#left > 0) this.#lookAgain();
     else this.#ending = this.#tryToEnd();
   }
@@ -72,7 +75,7 @@ export class IdleExit {
   /** How much of the time is left if nobody comes, in milliseconds. */
   get #left(): number {
     const { relay, clock } = this.#proxy;
-    return (this.#time ?? Infinity) - Math.min(relay.idleFor, clock.now() - this.#openSince);
+    return (this.#time ?? Infinity) - Math.min(relay.idleFor, clock.now() - this.#nobodySince);
   }
 
   /** Ends the proxy, unless somebody came just now. @returns whether it has ended */
@@ -80,7 +83,7 @@ export class IdleExit {
     const { relay, drain, log } = this.#proxy;
     try {
       const ended = await drain.stopIfUnused(() => {
-        if (relay.active > 0 || relay.queued) return false;
+        if (relay.active > 0 || relay.queued !== 0 || relay.suspended > 0) return false;
         // At once: whoever was accepted in between would be reset. In the queue of a socket that
         // was passed on they wait for the next proxy.
         this.#over.resolve(relay.shutDown());

@@ -5,39 +5,40 @@
  */
 
 import { formatAddress } from "../address.ts";
-import { Failure } from "../command_line.ts";
+import { codeOf } from "../code_of.ts";
+import { Failure } from "../failure.ts";
 import { messageOf } from "../message_of.ts";
 import { chooseRelay, maker } from "../relay/choose.ts";
 import type { ListenAt, Relay, RelayEvents, RelayOptions } from "../relay/relay.ts";
-import { FIRST_INHERITED_DESCRIPTOR, inheritedSockets } from "../socket_activation.ts";
 import type { Log } from "./log.ts";
 import { MOST_THREADS, type ProxyOptions } from "./options.ts";
-import { whoListens } from "./who_listens.ts";
+import { PassedOnSockets } from "./passed_on.ts";
 
 /**
  * Makes the relay that the options ask for. It holds.
  *
- * It listens on the socket that a service manager passed on, if one did, else where the options say.
+ * It listens on the sockets that a service manager passed on, if one did, else where the options say.
  *
- * @throws {Failure} when that cannot be had
+ * @throws {Failure} when that cannot be had, or the upstream cannot be used
  */
 export async function listen(
   options: ProxyOptions,
   log: Log,
   events: RelayEvents,
 ): Promise<Relay> {
+  const relay = await start(options, log, events);
+  const why = await relay.whyUnusable(options.upstream);
+  if (why === null) return relay;
+  await relay.shutDown();
+  throw new Failure(why);
+}
+
+async function start(options: ProxyOptions, log: Log, events: RelayEvents): Promise<Relay> {
   const kind = choose(options, log);
   const make = await maker(kind);
-  const start = (at: ListenAt) => make(at, relayOptions(options, kind), events);
-  const inherited = inheritedSockets();
-  if (inherited === 0) return await bind(options, start);
-  if (inherited > 1) {
-    log.warning(
-      `The service manager passed on ${inherited} sockets: only the clients of the first are served`,
-      { event: "ignored_sockets", inherited },
-    );
-  }
-  return await inherit(options, start);
+  const startAt = (at: ListenAt) => make(at, relayOptions(options, kind), events);
+  const sockets = new PassedOnSockets(options.listen.port);
+  return sockets.isThere ? await inherit(sockets, log, startAt) : await bind(options, startAt);
 }
 
 /** Chooses the relay, and says what comes of that. */
@@ -69,20 +70,25 @@ export function relayOptions(options: ProxyOptions, kind: Relay["kind"]): RelayO
     threads: kind === "portable" ? 1 : Math.min(wanted, MOST_THREADS),
     keepAlive: options.tcpKeepalive,
     userTimeout: options.tcpUserTimeout,
+    abortOnClose: options.abortOnClose,
+    acceptProxy: options.acceptProxy,
+    sendProxy: options.sendProxy ?? null,
+    maxConnecting: options.maxConnecting,
   };
 }
 
 async function bind(
   { listen }: ProxyOptions,
-  start: (at: ListenAt) => Promise<Relay>,
+  startAt: (at: ListenAt) => Promise<Relay>,
 ): Promise<Relay> {
   try {
-    return await start(listen);
+    return await startAt(listen);
   } catch (error) {
     const where = formatAddress(listen);
-    if ((error as { code?: string }).code !== "EADDRINUSE") {
+    if (codeOf(error) !== "EADDRINUSE") {
       throw new Failure(`Failed to listen on ${where}: ${messageOf(error)}`);
     }
+    const { whoListens } = await import("./who_listens.ts");
     const who = await whoListens(listen.port);
     throw new Failure(
       `Failed to listen on ${where}: the port is taken by ${who ?? "another program"}`,
@@ -90,25 +96,23 @@ async function bind(
   }
 }
 
-/** Listens on the socket that was passed on, if it is the one that the command line names. */
+/** Listens on the sockets that were passed on, as far as the command line names them. */
 async function inherit(
-  { listen }: ProxyOptions,
-  start: (at: ListenAt) => Promise<Relay>,
+  sockets: PassedOnSockets,
+  log: Log,
+  startAt: (at: ListenAt) => Promise<Relay>,
 ): Promise<Relay> {
   let relay: Relay;
   try {
-    relay = await start({ descriptor: FIRST_INHERITED_DESCRIPTOR });
-  } catch (error) {
-    throw new Failure(
-      "Failed to use what the service manager passed on, which must be a listening TCP socket: " +
-        messageOf(error),
+    relay = await startAt(sockets);
+  } catch {
+    throw sockets.failure;
+  }
+  if (sockets.others !== "") {
+    log.warning(
+      `Of what the service manager passed on, this is not served: ${sockets.others}`,
+      { event: "ignored_sockets" },
     );
   }
-  const { port } = relay.listen;
-  if (listen.port === 0 || listen.port === port) return relay;
-  await relay.shutDown();
-  throw new Failure(
-    `The service manager passed on a socket that listens on port ${port}, but the command line ` +
-      `says ${formatAddress(listen)}: make them the same`,
-  );
+  return relay;
 }

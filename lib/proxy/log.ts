@@ -13,18 +13,20 @@ import {
   type LogLevel,
   type LogRecord,
 } from "@logtape/logtape";
-import { Throttle } from "./throttle.ts";
+import { isJournal, prioritized, PRIORITY } from "../journal.ts";
+import { printable, printableLines } from "../printable.ts";
+import { within } from "../within.ts";
+import { Throttle, type Write } from "./throttle.ts";
 
 /** How a line looks. */
 export type LogFormat = "text" | "json";
 
 /** The category of all lines. */
 const CATEGORY = "disnix-tcp-proxy";
+/** How long the end may wait for what is still to be written, in milliseconds. */
+const FLUSH_PATIENCE = 500;
 /** What waits to be written when nobody reads the log; further lines are lost, in bytes. */
 const MOST_PENDING = 1024 * 1024;
-
-/** Writes a line. What the line says is also given as properties, for the JSON format. */
-export type Write = (message: string, properties?: Record<string, unknown>) => void;
 
 /** The log. */
 export interface Log {
@@ -32,45 +34,65 @@ export interface Log {
   readonly info: Write;
   readonly warning: Write;
   readonly error: Write;
-  /** A failure of the upstream; of many that say the same only a few are written. */
-  readonly upstream: Write;
+  /** A warning that may come by the thousand; of many that say the same only a few are written. */
+  readonly frequent: Write;
   /** Waits, for a moment at the most, until all is written. */
   flush(): Promise<void>;
 }
 
 /** Sets the log up; once in a process. */
 export async function openLog(format: LogFormat, level: LogLevel): Promise<Log> {
-  const output = new Output();
   const formatter = format === "json"
     ? getJsonLinesFormatter({ properties: "flatten" })
     : getTextFormatter({ timestamp: "rfc3339", category: () => CATEGORY, level: "full" });
+  const inJournal = isJournal();
+  const line = (record: LogRecord) => {
+    const text = printableLines(formatter(record));
+    return inJournal ? prioritized(text, priorityOf(record.level)) : text;
+  };
+  const output = new Output((lost) => {
+    const message = `${lost} lines of the log were lost, because nobody read it`;
+    return line({ category: [CATEGORY], ...recordOf("warning", message, { event: "lost", lost }) });
+  });
   await configure({
-    sinks: { stderr: (record: LogRecord) => output.write(formatter(record)) },
+    sinks: { stderr: (record: LogRecord) => output.write(line(record)) },
     loggers: [
       { category: CATEGORY, sinks: ["stderr"], lowestLevel: level },
       { category: ["logtape", "meta"], lowestLevel: "error" },
     ],
   });
   const logger = getLogger(CATEGORY);
-  const warning: Write = (message, properties) => logger.warning(escape(message), properties ?? {});
-  const upstream = new Throttle(warning);
+  const writer = (level: LogLevel): Write => (message, properties = {}) =>
+    logger.emit(recordOf(level, message, properties));
+  const warning = writer("warning");
+  const frequent = new Throttle(warning);
   return {
-    debug: (message, properties) => logger.debug(escape(message), properties ?? {}),
-    info: (message, properties) => logger.info(escape(message), properties ?? {}),
+    debug: writer("debug"),
+    info: writer("info"),
     warning,
-    error: (message, properties) => logger.error(escape(message), properties ?? {}),
-    upstream: (message, properties) => upstream.tell(message, properties),
+    error: writer("error"),
+    frequent: (message, properties) => frequent.tell(message, properties),
     async flush() {
-      upstream.flush();
+      frequent.flush();
       await dispose();
       await output.flush();
     },
   };
 }
 
-/** Braces would be taken for placeholders. */
-function escape(message: string): string {
-  return message.replace(/[{}]/g, "$&$&");
+function priorityOf(level: LogLevel): number {
+  return PRIORITY[level as keyof typeof PRIORITY] ??
+    (level === "trace" ? PRIORITY.debug : PRIORITY.error);
+}
+
+/** Not by the library's own methods, which look for placeholders in the message. */
+function recordOf(
+  level: LogLevel,
+  message: string,
+  properties: Record<string, unknown>,
+): Omit<LogRecord, "category"> {
+  const text = printable(message);
+  return { level, message: [text], rawMessage: text, timestamp: Date.now(), properties };
 }
 
 /** Stderr, written to in the background: a log that nobody reads must not stop the proxy. */
@@ -78,6 +100,9 @@ class Output {
   #pending = 0;
   #lost = 0;
   #written: Promise<void> = Promise.resolve();
+
+  /** @param lostLine makes the line that says how many were lost */
+  constructor(private readonly lostLine: (lost: number) => string) {}
 
   write(line: string): void {
     const bytes = new TextEncoder().encode(line);
@@ -93,15 +118,12 @@ class Output {
       if (this.#pending > 0 || this.#lost === 0) return;
       const lost = this.#lost;
       this.#lost = 0;
-      this.write(`${lost} lines of the log were lost, because nobody read it\n`);
+      this.write(this.lostLine(lost));
     });
   }
 
   async flush(): Promise<void> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const limit = new Promise<void>((resolve) => timer = setTimeout(resolve, 500));
-    await Promise.race([this.#written, limit]);
-    clearTimeout(timer);
+    await within(this.#written, FLUSH_PATIENCE);
   }
 }
 

@@ -4,17 +4,23 @@
  * @module
  */
 
-import { seconds } from "../control/api.ts";
+import { seconds, type Status } from "../control/api.ts";
+import { type InTheWay, named } from "../drain/past_drain.ts";
 import type { DrainEvent, EndCause } from "../drain/types.ts";
 import { describeDuration } from "../duration.ts";
+import { hostOf } from "../network.ts";
 import type { Connection, RelayEvents } from "../relay/relay.ts";
+import { isSocketActivated } from "../socket_activation.ts";
 import type { Log } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
+
+/** How many connections a line of the log names. */
+const MOST_LISTED = 10;
 
 const CAUSES: Record<EndCause, string> = {
   resumed: "by its owner",
   forced: "by force",
-  deadline: "because the deadline passed and connections were still active; nothing was cut",
+  deadline: "because the deadline passed and connections were still active",
   cancelled: "because nobody waits for the drain any more",
   lease: "because the lease expired",
   record: "because the drain record could not be written",
@@ -32,20 +38,33 @@ export function drainReporter(log: Log, metrics: Metrics): (event: DrainEvent) =
         return log.info(message, { event: "drain", owner, reason, active, joined });
       }
       case "drained": {
-        const { owner, waited, cut } = event;
-        const cuts = cut === 0 ? "" : `, ${cut} cut`;
+        const { owner, waited, cut, cutNames } = event;
+        const cuts = cut === 0 ? "" : `, ${cut} cut: ${listed(cutNames, cut)}`;
         const message = `Drained; "${owner}" waited ${describeDuration(waited)}${cuts}`;
-        return log.info(message, { event: "drained", owner, waitedSeconds: seconds(waited), cut });
+        return log.info(message, {
+          event: "drained",
+          owner,
+          waitedSeconds: seconds(waited),
+          cut,
+          ...(cut > 0 && { cutConnections: cutNames }),
+        });
       }
       case "over":
         return metrics.drainOver(event.outcome, event.waited);
       case "resumed": {
-        const { cause, owner, by, held, longest } = event;
+        const { cause, owner, by, held, longest, active, cut, cutNames } = event;
+        const inTheWay = event.inTheWay.map(named);
         const clients = held === 0
           ? "nobody was held"
           : `${held} held, the longest for ${describeDuration(longest)}`;
         const who = by === null || by === owner ? "" : ` ("${by}")`;
-        const message = `Resumed ${CAUSES[cause]}${who}; ${clients}`;
+        const blocked = active === 0 ? "" : `; ${active} still active: ${listed(inTheWay, active)}`;
+        const cuts = event.from !== "draining"
+          ? ""
+          : cut === 0
+          ? "; nothing was cut"
+          : `; ${cut} cut: ${listed(cutNames, cut)}`;
+        const message = `Resumed ${CAUSES[cause]}${who}; ${clients}${blocked}${cuts}`;
         const expected = cause === "resumed" || cause === "cancelled";
         const write = expected ? log.info : log.warning;
         return write(message, {
@@ -55,6 +74,8 @@ export function drainReporter(log: Log, metrics: Metrics): (event: DrainEvent) =
           by,
           held,
           longestHoldSeconds: seconds(longest),
+          ...(active > 0 && { active, blockers: inTheWay }),
+          ...(event.from === "draining" && cut > 0 && { cut, cutConnections: cutNames }),
         });
       }
       case "refused": {
@@ -72,12 +93,15 @@ export function drainReporter(log: Log, metrics: Metrics): (event: DrainEvent) =
         return log.info(message, { event: "absorbed", owner });
       }
       case "retargeted": {
-        const { upstream, restored } = event;
-        const from = restored ? ", as recorded before the restart" : "";
-        return log.info(`New connections go to ${upstream}${from}`, {
-          event: "retarget",
-          upstream,
-        });
+        const { upstream, commandUpstream, restored } = event;
+        const about = { event: "retarget", upstream };
+        if (!restored) return log.info(`New connections go to ${upstream}`, about);
+        return log.warning(
+          `New connections go to ${upstream}, by a retarget that goes on, not to ` +
+            `${commandUpstream} as the command line says: proxyctl retarget ${commandUpstream} to ` +
+            "end that",
+          about,
+        );
       }
       case "restored": {
         const who = event.owner === null
@@ -110,6 +134,15 @@ export function drainReporter(log: Log, metrics: Metrics): (event: DrainEvent) =
   };
 }
 
+/** Connections by their peers and idle times. @param count how many there are in all */
+function listed(connections: readonly InTheWay[], count: number): string {
+  const names = connections.slice(0, MOST_LISTED).map(({ peer, idleSeconds }) =>
+    `${peer} (idle for ${describeDuration(idleSeconds * 1000)})`
+  );
+  const more = count - names.length;
+  return [...names, ...more > 0 ? [`${more} more`] : []].join(", ");
+}
+
 /** What the proxy itself has to do with the events of its relay. */
 export type Handlers = Pick<RelayEvents, "noneActive" | "broken">;
 
@@ -128,21 +161,29 @@ export function relayReporter(
     ...(everyConnection && connectionReporter(log)),
     noneActive: handlers.noneActive,
     connectFailed: (upstream, error) =>
-      log.upstream(`Failed to connect to the upstream ${upstream}: ${error}; trying again`, {
+      log.frequent(`Failed to connect to the upstream ${upstream}: ${error}; trying again`, {
         event: "connect_failed",
         upstream,
       }),
     gaveUp: (upstream, error) =>
-      log.upstream(
+      log.frequent(
         `Reset a client: no connection to the upstream ${upstream} within the connect timeout: ${error}`,
         { event: "gave_up", upstream },
       ),
+    badHeader(peer, why) {
+      const from = hostOf(peer);
+      log.frequent(
+        `Reset a client from ${from}, which has to begin with a header of the PROXY protocol ` +
+          `(--accept-proxy): ${why}`,
+        { event: "bad_header", from },
+      );
+    },
     released: (held) => metrics.released(held),
-    full: (active) =>
-      log.warning(`No room for more than ${active} connections; further clients wait`, {
-        event: "full",
-        active,
-      }),
+    full(active, lack) {
+      const because = lack === null ? "" : `: ${lack}`;
+      const message = `No room for more than ${active} connections${because}; further clients wait`;
+      log.warning(message, { event: "full", active, lack });
+    },
     queueFilling: (queued, most) =>
       log.warning(
         `${queued} clients wait, and the system queues no more than ${most}; those who come then ` +
@@ -176,4 +217,30 @@ function connectionReporter(log: Log): Required<Pick<RelayEvents, "opened" | "cl
 
 function about({ id, peer, upstream }: Connection) {
   return { connection: id, peer, upstream };
+}
+
+/** Says where the proxy listens, and what it is. @param maxConnections `null` where there is no limit */
+export function reportStart(
+  log: Log,
+  { listen, upstream, state, relay, threads, pid, version }: Status,
+  maxConnections: number | null,
+  runtimeDirectory: string,
+): void {
+  const inherited = isSocketActivated();
+  const passedOn = inherited ? " (passed on by the service manager)" : "";
+  const carried = threads === 1 ? `${relay} relay` : `${relay} relay with ${threads} threads`;
+  const most = maxConnections === null ? "" : `, at most ${maxConnections} connections`;
+  log.info(`Listening on ${listen}${passedOn}, upstream ${upstream}, ${state}; ${carried}${most}`, {
+    event: "listen",
+    listen,
+    inherited,
+    upstream,
+    state,
+    relay,
+    threads,
+    ...(maxConnections !== null && { maxConnections }),
+    pid,
+    version,
+    runtimeDirectory,
+  });
 }

@@ -4,13 +4,20 @@
  * @module
  */
 
-import { formatAddress } from "../address.ts";
-import type { Drain } from "../drain.ts";
-import type { Estate, Given } from "../handover/giver.ts";
-import { type Asker, HandoverListener, type HandoverSocket } from "../handover/listener.ts";
+import type { Drain } from "../drain/drain.ts";
+import { DrainRefused } from "../drain/types.ts";
+import type { Asker, Estate, Given } from "../handover/giver.ts";
+import { HandoverListener, type HandoverSocket } from "../handover/listener.ts";
 import type { Kind } from "../handover/messages.ts";
+import type { Channel } from "../handover/channel.ts";
 import { KeeperLink } from "../keeper/link.ts";
+import { messageOf } from "../message_of.ts";
+import { consequenceOfEnd } from "../reaper/consequences.ts";
+import { checkMember, type Line } from "../reaper/line.ts";
+import { Remaining } from "../reaper/remaining.ts";
 import type { EpollRelay } from "../relay/epoll/relay.ts";
+import type { Keeper } from "./keeper.ts";
+import type { OwnCommand } from "../linux/own_command.ts";
 import type { Log } from "./log.ts";
 
 /** What is to be given. */
@@ -21,7 +28,13 @@ export interface SuccessionParts {
   readonly lock: number;
   readonly relay: EpollRelay;
   readonly drain: Drain;
+  /** Resolves once the successor is found at the control socket. */
+  readonly replaced: () => Promise<void>;
   readonly log: Log;
+  /** What ties this process to a reaper, if it has one. */
+  readonly line: Line | null;
+  /** What this process was started with. */
+  readonly command: Promise<OwnCommand>;
 }
 
 /**
@@ -39,6 +52,9 @@ export class Succession {
   /** Whether a keeper was ended for somebody who has not taken over yet. */
   #wasParked = false;
   #closed: Promise<void> | null = null;
+  /** What is left to do for this process if it is succeeded, where its end would end others. */
+  #preparing: Promise<Remaining> | null = null;
+  #remaining: Remaining | null = null;
 
   private constructor(parts: SuccessionParts) {
     this.#parts = parts;
@@ -50,10 +66,12 @@ export class Succession {
     const self = new Succession(parts);
     self.#listener = await HandoverListener.listen(socket, {
       kind: "proxy",
-      listen: formatAddress(relay.listen),
-      cookie: relay.cookie,
-      freeze: (to) => self.#freeze(to),
+      sockets: relay.sockets,
+      isInherited: relay.isInherited,
+      lineFor: (channel) => self.#lineFor(channel),
+      freeze: (to, channel) => self.#freeze(to, channel),
       thaw: () => self.#thaw(),
+      warn: (message) => parts.log.warning(message, { event: "waits_for_other" }),
     }, (given, asker) => self.#told(given, asker));
     return self;
   }
@@ -68,8 +86,13 @@ export class Succession {
     return this.#listener?.isGone ?? false;
   }
 
+  /** What this process has to stay for once it is gone; `null` if it may end. */
+  get remaining(): Remaining | null {
+    return this.#remaining;
+  }
+
   /** The keeper, while the proxy is parked; once it stands in for this proxy, until the end. */
-  get keeper(): Pick<KeeperLink, "pid" | "until"> | null {
+  get keeper(): Keeper | null {
     return this.#standIn ?? this.#keeper;
   }
 
@@ -93,12 +116,29 @@ export class Succession {
     if (!await keeper.standIn()) this.#standIn = null;
   }
 
-  async #freeze(to: Kind): Promise<Estate> {
-    if (to === "keeper") this.#refuseKeeper();
+  async #lineFor(channel: Channel): Promise<Line | null> {
+    // Of one that is not in this PID namespace there is no number, and it does not end with this.
+    if (channel.pid === 0) return null;
+    const { line, command } = this.#parts;
+    if (line !== null) {
+      checkMember(channel.pid, channel.uid);
+      return line;
+    }
+    if (consequenceOfEnd() === "none") return null;
+    checkMember(channel.pid, channel.uid);
+    this.#preparing ??= Remaining.prepare(command).catch((error) => {
+      this.#preparing = null;
+      throw error;
+    });
+    return (await this.#preparing).line;
+  }
+
+  async #freeze(to: Kind, { pid }: Channel): Promise<Estate> {
+    if (to === "keeper") this.#refuseKeeper(pid);
     const { drain, relay, lock } = this.#parts;
     const snapshot = await drain.freeze();
     try {
-      if (to === "keeper") this.#refuseKeeper();
+      if (to === "keeper") this.#refuseKeeper(pid);
       // Nothing becomes due between this and the end of the move.
       else {
         this.#wasParked = this.#keeper !== null;
@@ -116,29 +156,45 @@ export class Succession {
     this.#parts.drain.thaw();
   }
 
-  #told(given: Given, asker: Asker): void {
-    const { drain, relay, log } = this.#parts;
-    const { pid } = asker.channel;
+  async #told(given: Given, asker: Asker): Promise<void> {
+    const { drain, relay, replaced, log } = this.#parts;
+    const { pid, name } = asker.channel;
     if (!given.gone) {
       const { reason } = given;
       const hint = this.#wasParked ? "; park it again before you stop it" : "";
       this.#wasParked = false;
-      return log.warning(`Process ${pid} did not take over: ${reason}${hint}`, {
+      return log.warning(`Not taken over by ${name}: ${reason}${hint}`, {
         event: "handover_failed",
         to: pid,
         reason,
       });
     }
     if (asker.kind === "keeper") return this.#park(asker);
-    drain.moved();
     void relay.leave();
-    log.info(`Handed over to process ${pid}`, { event: "handed_over", to: pid });
+    if (asker.line === null) this.#parts.line?.leave();
+    else if (asker.line.isOurs) {
+      this.#remaining = await this.#preparing;
+      this.#remaining?.succeeded(pid);
+    }
+    const stays = this.#remaining === null
+      ? ""
+      : "; this one stays, because that would end with it";
+    log.info(`Handed over to ${name}${stays}`, { event: "handed_over", to: pid });
+    // Whoever is told to ask again is to find the successor. Until then requests wait.
+    await replaced();
+    drain.moved();
   }
 
-  #refuseKeeper(): void {
+  #refuseKeeper(pid: number): void {
     const { state } = this.#parts.drain.status;
     if (this.#keeper !== null) throw new Error("it is parked already");
     if (state !== "drained") throw new Error(`it is ${state}, and must be drained to be parked`);
+    if (pid !== 0 && (this.#parts.line !== null || consequenceOfEnd() === "ends")) {
+      throw new Error(
+        "the container ends when the proxy is stopped, and the keeper with it: park it from outside, " +
+          "or replace it by proxyctl upgrade",
+      );
+    }
   }
 
   #park({ channel, until }: Asker): void {
@@ -147,7 +203,7 @@ export class Succession {
     this.#keeper = keeper;
     drain.park(() => this.#endKeeper());
     const ends = new Date(keeper.until).toISOString();
-    log.info(`Parked until ${ends}: process ${keeper.pid} keeps those who wait, stop this one`, {
+    log.info(`Parked until ${ends}: ${keeper.name} keeps those who wait, stop this one`, {
       event: "parked",
       keeper: keeper.pid,
       until: ends,
@@ -162,12 +218,17 @@ export class Succession {
     if (this.#standIn !== null) return;
     this.#keeper = null;
     const { drain, log } = this.#parts;
-    const message = `The keeper with process ${keeper.pid} has ended: no longer parked`;
+    const message = `The keeper (${keeper.name}) has ended: no longer parked`;
     log.info(message, { event: "unparked", keeper: keeper.pid });
     drain.unpark();
   }
 
+  /** @throws {DrainRefused} when it does not end: it has the socket as well, so nothing may change */
   async #endKeeper(): Promise<void> {
-    await this.#keeper?.end();
+    try {
+      await this.#keeper?.end();
+    } catch (error) {
+      throw new DrainRefused("parked", messageOf(error));
+    }
   }
 }

@@ -4,13 +4,14 @@
  * @module
  */
 
-import { ApiError } from "../control/api_error.ts";
+import { ApiError } from "../control/errors.ts";
 import { libc } from "../linux/libc.ts";
-import { ownCommand } from "../linux/own_command.ts";
+import type { OwnCommand } from "../linux/own_command.ts";
 import { whichBecomesReadable } from "../linux/poll.ts";
 import { killProcess, openProcess } from "../linux/process.ts";
 import { messageOf } from "../message_of.ts";
-import { FAILURE_FILE, PREDECESSOR } from "./failure.ts";
+import { endedChildren } from "../reaper/ended_children.ts";
+import { FAILURE_FILE, PREDECESSOR } from "./predecessor.ts";
 
 /** A process that is to take over. Once it is disposed of it goes on, and is no longer looked after. */
 export interface Successor extends Disposable {
@@ -22,17 +23,21 @@ export interface Successor extends Disposable {
 }
 
 /**
- * Starts a successor: this program, with its command line.
+ * Starts a successor: this program, with its command line, in the root directory.
  *
  * systemd waits for the end of a main process only if that is its own child when it says that it is
  * the main process, and kills any other one at once when the unit stops. So where there is a service
  * manager to be told, the successor is nobody's child, which makes it that of the first process.
  *
+ * @param command what this process was started with
  * @param failureFile in which it says why it failed
  * @throws {ApiError} when it cannot be started
  */
-export async function launch(failureFile: string): Promise<Successor> {
-  const { path, args } = ownCommand();
+export async function launch(
+  command: OwnCommand,
+  failureFile: string,
+): Promise<Successor> {
+  const { path, args } = command;
   const options = {
     env: { [FAILURE_FILE]: failureFile, [PREDECESSOR]: `${Deno.pid}` },
     stdin: "null",
@@ -42,6 +47,8 @@ export async function launch(failureFile: string): Promise<Successor> {
     detached: true,
   } as const;
   try {
+    // The directory that this process was started in may be gone, and Deno 2.6 starts nothing there.
+    Deno.chdir("/");
     if (!Deno.env.get("NOTIFY_SOCKET")) {
       return child(new Deno.Command(path, { ...options, args: [...args], stdout: "inherit" }));
     }
@@ -65,6 +72,7 @@ function child(command: Deno.Command): Successor {
   return {
     pid: process.pid,
     ended: process.status.then(({ signal, code }) => {
+      endedChildren.set(process.pid, code);
       return { how: `it ended with ${signal ?? `exit code ${code}`}` };
     }),
     kill() {

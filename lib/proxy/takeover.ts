@@ -5,30 +5,47 @@
  * @module
  */
 
-import { lookup } from "node:dns/promises";
-import { type Address, formatAddress, type ListenAddress, parseAddress } from "../address.ts";
-import { Failure } from "../command_line.ts";
+import { Failure } from "../failure.ts";
 import { type DrainRecord, withNewLease } from "../drain/record.ts";
 import { parseSnapshot } from "../drain/snapshot.ts";
 import { RecordFile } from "../drain/store.ts";
 import { Channel, PATIENCE } from "../handover/channel.ts";
-import type { Estate } from "../handover/giver.ts";
 import { NobodyThere } from "../handover/nobody_there.ts";
 import { rehearse } from "../handover/rehearsal.ts";
-import { ask, commit, GiverDied, giveUp, type Offer, take } from "../handover/receiver.ts";
+import {
+  ask,
+  commit,
+  GiverDied,
+  giveUp,
+  type Offer,
+  take,
+  type Taken,
+} from "../handover/receiver.ts";
+import { VERSION_BEFORE } from "../handover/version_before.ts";
 import { EAGAIN, ECONNREFUSED, ESRCH, SystemError } from "../linux/errno.ts";
 import { libc } from "../linux/libc.ts";
-import { tellServiceManager } from "../linux/service_manager.ts";
-import { cookieOf } from "../linux/socket.ts";
+import { whichBecomesReadable } from "../linux/poll.ts";
+import { sendServiceState } from "../linux/service_manager.ts";
 import { connectToPath } from "../linux/unix_socket.ts";
+import { consequenceOfEnd } from "../reaper/consequences.ts";
+import { Line } from "../reaper/line.ts";
 import { EpollRelay } from "../relay/epoll/relay.ts";
-import type { RelayEvents } from "../relay/relay.ts";
-import { type DirectoryTaken, OwnedDirectory, pathsIn } from "../runtime_directory.ts";
-import { FIRST_INHERITED_DESCRIPTOR, isSocketActivated } from "../socket_activation.ts";
-import type { Beginning } from "./beginning.ts";
+import { whyUnusable } from "../relay/epoll/upstream.ts";
+import type { RelayEvents, RelayOptions } from "../relay/relay.ts";
+import type { DirectoryTaken } from "../runtime_directory/lock.ts";
+import { OwnedDirectory } from "../runtime_directory/owned_directory.ts";
+import { pathsIn } from "../runtime_directory/paths.ts";
+import type { Beginning, Begun } from "./beginning.ts";
 import { relayOptions } from "./listen.ts";
-import { predecessor } from "./failure.ts";
+import { isLaunched, predecessor } from "./predecessor.ts";
 import type { Log } from "./log.ts";
+import {
+  checkSockets,
+  offeredAddresses,
+  offeredSockets,
+  type OwnSocket,
+  ownSockets,
+} from "./offered.ts";
 import type { ProxyOptions } from "./options.ts";
 
 /** How long the other process may take to be gone when it has given everything, in milliseconds. */
@@ -46,6 +63,17 @@ export interface TakeoverParts {
   readonly workers: readonly Worker[];
 }
 
+/** What somebody offers, and what is made of it. */
+interface Asked extends TakeoverParts {
+  readonly channel: Channel;
+  readonly offer: Offer;
+  readonly settings: RelayOptions;
+  /** Sockets that the service manager passed on to this process, and that are offered as well. */
+  readonly same: readonly OwnSocket[];
+  /** Those that are not offered: passed on since. Whoever waits there is to be served as well. */
+  readonly more: readonly OwnSocket[];
+}
+
 /**
  * Asks the process that has the directory whether it gives everything up. Nothing has happened yet
  * when this returns.
@@ -54,77 +82,121 @@ export interface TakeoverParts {
  * @throws {Failure} when it does not, or has something else than what is wanted
  */
 export async function beginByTakeover(parts: TakeoverParts): Promise<Beginning> {
-  const { options, path, group, log, taken, workers } = parts;
-  const channel = connect(path, taken);
+  const { options, path, log, taken } = parts;
+  const channel = connect(path, taken, log);
   let offer: Offer;
+  let own: OwnSocket[];
   try {
     offer = ask(channel);
-    await checkOffer(offer, options.listen);
+    refuseRunning(offer, parts);
+    refuseEnding(offer, channel);
+    own = ownSockets(options.listen);
+    await checkOffer(offer, options, own);
   } catch (error) {
     channel[Symbol.dispose]();
     throw error;
   }
   rehearse();
   const settings = relayOptions(options, "epoll");
-  const { kind, pid, version } = offer;
-  const isKeeper = kind === "keeper";
-  let record: DrainRecord | null = null;
-  let directory: OwnedDirectory | undefined;
-  let snapshot: unknown;
-  return {
-    get directory() {
-      if (directory === undefined) throw new Error("Nothing has been taken over yet");
-      return directory;
+  const offered = new Set(offeredSockets(offer).map(({ cookie }) => cookie));
+  const same = own.filter(({ cookie }) => offered.has(cookie));
+  const more = own.filter(({ cookie }) => !offered.has(cookie));
+  const asked = { ...parts, channel, offer, settings, same, more };
+  return { isSuccession: true, makeRelay: (events) => takeOver(asked, events) };
+}
+
+/**
+ * Takes everything over.
+ *
+ * @throws {NobodyThere} when the other process died meanwhile: another can begin anew
+ * @throws {Failure} when it cannot be had; the other process goes on
+ */
+async function takeOver(asked: Asked, events: RelayEvents): Promise<Begun> {
+  const { path, group, log, channel, offer: { reaper } } = asked;
+  const begun = performance.now();
+  const estate = takeEstate(asked);
+  const { relay, start } = await prepare(estate, asked, events);
+  await commit(channel);
+  const isTied = reaper !== undefined && estate.line !== null;
+  const line = isTied ? Line.join(reaper, estate.line) : null;
+  await relay.thaw();
+  const paused = performance.now() - begun;
+  // Before the other process ends: a service manager may watch that one.
+  sendServiceState({ state: "succeeded" });
+  void (channel.pid === reaper ? seeReaper(channel, log) : seeGone(channel, log));
+  for (const { descriptor } of asked.same) libc.close(descriptor);
+  const directory = await OwnedDirectory.inherit(path, estate.lock, group);
+  report(asked, estate.relay.connections.length, paused);
+  return { relay, directory, line, start };
+}
+
+function takeEstate({ channel, offer, log }: Asked): Taken {
+  try {
+    return take(channel, offer);
+  } catch (error) {
+    if (!(error instanceof GiverDied)) throw error;
+    const { message } = error;
+    log.error(`${message}: its clients are lost`, { event: "giver_died", from: offer.pid });
+    // It is dead, so whoever asks again finds nobody in the way.
+    throw new NobodyThere(message);
+  }
+}
+
+/** Makes of it what this process works with: all that may fail before it is ours. */
+async function prepare(
+  { relay: moved, drain }: Taken,
+  asked: Asked,
+  events: RelayEvents,
+): Promise<{ readonly relay: EpollRelay; readonly start: Begun["start"] }> {
+  const { channel, settings, workers } = asked;
+  try {
+    const start = await startOf(drain, asked);
+    const listeners = [...moved.listeners, ...asked.more.map(({ descriptor }) => descriptor)];
+    const relay = await EpollRelay.takeOver({ ...moved, listeners }, settings, events, workers);
+    return { relay, start };
+  } catch (error) {
+    giveUp(channel, [], error);
+    throw error;
+  }
+}
+
+/** How the drain goes on. @param drain as it was given */
+async function startOf(
+  drain: unknown,
+  { path, log, offer }: Asked,
+): Promise<Begun["start"]> {
+  if (offer.kind === "keeper") {
+    // A keeper keeps a socket, nothing else: the drain is what was recorded. It never opens.
+    const record = await readRecord(path, log);
+    return (ours) => ours.start(record, true);
+  }
+  const snapshot = parseSnapshot(drain);
+  return (ours) => ours.takeOver(snapshot);
+}
+
+function report(
+  { options, log, channel, offer: { kind, pid, version } }: Asked,
+  connections: number,
+  paused: number,
+): void {
+  const elsewhere = channel.pid === 0 ? " in another PID namespace" : "";
+  log.info(
+    `Took over from the ${kind} with process ${pid}${elsewhere}: ${connections} connections, ` +
+      `paused for ${paused.toFixed(1)}ms`,
+    {
+      event: "taken_over",
+      kind,
+      from: pid,
+      version,
+      connections,
+      pausedMilliseconds: Math.round(paused),
     },
-    isSuccession: true,
-    async makeRelay(events: RelayEvents) {
-      const begun = performance.now();
-      let estate: Estate;
-      try {
-        estate = take(channel);
-      } catch (error) {
-        if (!(error instanceof GiverDied)) throw error;
-        log.error(`${error.message}: its clients are lost`, { event: "giver_died", from: pid });
-        // It is dead, so whoever asks again finds nobody in the way.
-        throw new NobodyThere(error.message);
-      }
-      let relay: EpollRelay;
-      try {
-        if (isKeeper) record = await readRecord(path, log);
-        else snapshot = parseSnapshot(estate.drain);
-        relay = await EpollRelay.takeOver(estate.relay, settings, events, workers);
-      } catch (error) {
-        giveUp(channel, [], error);
-        throw error;
-      }
-      commit(channel);
-      await relay.thaw();
-      const paused = performance.now() - begun;
-      // Before the other process ends: a service manager may watch that one.
-      tellServiceManager({ state: "succeeded" });
-      void seeGone(channel, log);
-      // It is the same socket.
-      if (isSocketActivated()) libc.close(FIRST_INHERITED_DESCRIPTOR);
-      directory = await OwnedDirectory.inherit(path, estate.lock, group);
-      const { length } = estate.relay.connections;
-      log.info(
-        `Took over from the ${kind} with process ${pid}: ${length} connections, ` +
-          `paused for ${paused.toFixed(1)}ms`,
-        { event: "taken_over", kind, from: pid, version, connections: length, paused },
-      );
-      if (options.startDrained) {
-        log.warning("--start-drained has no effect: the state was taken over as well", {
-          event: "not_start_drained",
-        });
-      }
-      return relay;
-    },
-    async start(drain) {
-      // A keeper keeps a socket, nothing else: the drain is what was recorded. It never opens.
-      if (isKeeper) await drain.start(record, true);
-      else await drain.takeOver(parseSnapshot(snapshot));
-    },
-  };
+  );
+  if (options.startDrained) {
+    log.warning("--start-drained has no effect: the state was taken over as well", {
+      event: "not_start_drained",
+    });
+  }
 }
 
 /**
@@ -134,20 +206,39 @@ export async function beginByTakeover(parts: TakeoverParts): Promise<Beginning> 
 async function seeGone(channel: Channel, log: Log): Promise<void> {
   using _channel = channel;
   if (await channel.outlivesWithin(LEAVES_WITHIN)) return;
-  log.warning(`Process ${channel.pid} has handed over and does not end: it is killed`, {
-    event: "killed",
-    pid: channel.pid,
-  });
-  channel.kill();
+  const { name, pid } = channel;
+  log.warning(`After handing over, ${name} does not end: it is killed`, { event: "killed", pid });
+  channel.kill(0);
+  if (await channel.outlivesWithin(LEAVES_WITHIN)) return;
+  log.warning(
+    `From here ${name} cannot be killed: until it has ended, clients may not see that they are cut`,
+    { event: "lingers", pid },
+  );
+}
+
+/** As {@linkcode seeGone}, of one that cannot end: it becomes the reaper, and so hangs up. */
+async function seeReaper(channel: Channel, log: Log): Promise<void> {
+  using _channel = channel;
+  const { pid } = channel;
+  if ((await whichBecomesReadable([channel.descriptor], LEAVES_WITHIN)).length > 0) {
+    const message = `Process ${pid} stays: it waits for those who take over from each other`;
+    return log.info(message, { event: "reaper", pid });
+  }
+  log.warning(
+    `Process ${pid} has handed over and does not let go; it cannot be killed, because ` +
+      "all others would end with it",
+    { event: "lingers", pid },
+  );
 }
 
 /**
  * @throws {NobodyThere} when nobody waits at the socket, which may be about to change
  * @throws {Failure} when nobody answers there
  */
-function connect(path: string, taken: DirectoryTaken): Channel {
+function connect(path: string, taken: DirectoryTaken, log: Log): Channel {
+  const warn = (message: string) => log.warning(message, { event: "waits_for_other" });
   try {
-    return new Channel(connectToPath(pathsIn(path).handover, PATIENCE));
+    return new Channel(connectToPath(pathsIn(path).handover, PATIENCE), warn);
   } catch (error) {
     const number = error instanceof SystemError ? error.number : 0;
     if (number === ECONNREFUSED || number === ESRCH) throw new NobodyThere(taken.message);
@@ -164,32 +255,47 @@ async function readRecord(path: string, log: Log): Promise<DrainRecord | null> {
   return record && withNewLease(record, Date.now());
 }
 
-/** @throws {Failure} when it is not the socket that is wanted */
+/**
+ * A second start by accident must not replace what runs.
+ *
+ * @throws {Failure} when it is a proxy that runs, and nobody has said that it may be taken over from
+ */
+function refuseRunning({ kind, pid }: Offer, { options, path }: TakeoverParts): void {
+  if (kind === "keeper" || options.takeover === "always" || isLaunched()) return;
+  throw new Failure(
+    `Another proxy (process ${pid}) runs with the runtime directory ${path}: to replace it use ` +
+      "proxyctl upgrade, to take over from it --takeover always, to run beside it another " +
+      "--runtime-dir",
+  );
+}
+
+/**
+ * The version before always ends when it is succeeded (see {@linkcode consequenceOfEnd}).
+ *
+ * @throws {Failure} when this process would end with it
+ */
+function refuseEnding({ kind, version }: Offer, { pid, name }: Channel): void {
+  // Of one in another PID namespace there is no number, and its end is nothing to this one.
+  if (version !== VERSION_BEFORE || kind === "keeper" || pid === 0) return;
+  if (consequenceOfEnd(pid) !== "ends") return;
+  throw new Failure(
+    `Failed to take over: ${name}, of version ${version}, then ends, and everything in its ` +
+      "container with it: restart the container instead",
+  );
+}
+
+/** @throws {Failure} when they are not the sockets that are wanted, or the upstream cannot be used */
 async function checkOffer(
-  { kind, listen, pid, cookie }: Offer,
-  wanted: ListenAddress,
+  offer: Offer,
+  { listen: wanted, upstream }: ProxyOptions,
+  own: readonly OwnSocket[],
 ): Promise<void> {
+  const { pid } = offer;
   // Somebody else's successor may have come first, with options that are to stay.
   if (pid !== (predecessor() ?? pid)) {
     throw new Failure(`Process ${pid} has taken over from the proxy that was to be succeeded`);
   }
-  if (!await isSame(parseAddress(listen), wanted)) {
-    throw new Failure(
-      `The ${kind} with process ${pid} and this runtime directory listens on ${listen}, not on ` +
-        `${formatAddress(wanted)}: stop it first, or choose another --runtime-dir`,
-    );
-  }
-  if (isSocketActivated() && cookieOf(FIRST_INHERITED_DESCRIPTOR) !== cookie) {
-    throw new Failure(
-      `The socket that the service manager passed on is not the one that the ${kind} with process ` +
-        `${pid} listens on, though both are ${listen}: stop that ${kind} first`,
-    );
-  }
-}
-
-async function isSame(there: Address, wanted: ListenAddress): Promise<boolean> {
-  if (wanted.port !== 0 && wanted.port !== there.port) return false;
-  if (wanted.host === null) return there.host === "::" || there.host === "0.0.0.0";
-  const { address } = await lookup(wanted.host).catch(() => ({ address: wanted.host }));
-  return address === there.host;
+  await checkSockets(offer, wanted, own);
+  const why = await whyUnusable(upstream, offeredAddresses(offer, wanted));
+  if (why !== null) throw new Failure(why);
 }

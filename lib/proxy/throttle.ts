@@ -1,4 +1,5 @@
-import type { Write } from "./log.ts";
+/** Writes a line. What the line says is also given as properties, for the JSON format. */
+export type Write = (message: string, properties?: Record<string, unknown>) => void;
 
 /** How long the same message is only counted after it has been written, in milliseconds. */
 const WINDOW = 5000;

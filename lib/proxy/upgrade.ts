@@ -5,11 +5,17 @@
  * @module
  */
 
-import { ApiError } from "../control/api_error.ts";
+import { ApiError } from "../control/errors.ts";
 import { describeDuration } from "../duration.ts";
-import { tellServiceManager } from "../linux/service_manager.ts";
-import { pathsIn } from "../runtime_directory.ts";
+import { sendServiceState } from "../linux/service_manager.ts";
+import type { OwnCommand } from "../linux/own_command.ts";
+import { readRegularFile } from "../regular_file.ts";
+import { pathsIn } from "../runtime_directory/paths.ts";
+import { within } from "../within.ts";
 import { launch } from "./successor.ts";
+
+/** The only option that names a path. */
+const RUNTIME_DIRECTORY = "--runtime-dir";
 
 /** How long a successor may take to take over, in milliseconds. */
 const PATIENCE = 20_000;
@@ -18,6 +24,7 @@ const PATIENCE = 20_000;
  * Starts a successor and waits until it has taken over.
  *
  * @param directory the runtime directory
+ * @param command what this process was started with
  * @param gone resolves when another process has taken over, to its pid
  * @param giveUp has it killed, if it has not taken over yet
  * @returns the pid of the successor
@@ -25,22 +32,22 @@ const PATIENCE = 20_000;
  */
 export async function upgrade(
   directory: string,
+  command: OwnCommand,
   gone: Promise<number>,
   giveUp: AbortSignal,
 ): Promise<number> {
   const failureFile = pathsIn(directory).failure;
   await Deno.remove(failureFile).catch(() => {});
-  tellServiceManager({ state: "reloading" });
+  sendServiceState({ state: "reloading" });
   try {
     giveUp.throwIfAborted();
-    using successor = await launch(failureFile);
+    using successor = await launch(absolute(command, directory), failureFile);
     using _listening = whenAborted(giveUp, () => successor.kill());
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<"late">((resolve) => {
-      timer = setTimeout(() => resolve("late"), PATIENCE);
-    });
-    const end = await Promise.race([gone, successor.ended, late]);
-    clearTimeout(timer);
+    const end = await within(
+      Promise.race([gone, successor.ended]),
+      PATIENCE,
+      () => "late" as const,
+    );
     if (end === successor.pid) return end;
     if (end === "late" || typeof end === "number") successor.kill();
     giveUp.throwIfAborted();
@@ -48,13 +55,38 @@ export async function upgrade(
     // It may have taken over all the same, and ended then.
     const why = end === "late"
       ? `it did not take over within ${describeDuration(PATIENCE)}, and was killed`
-      : await Deno.readTextFile(failureFile).catch(() => `${end.how}, see the log`);
+      : reasonIn(failureFile) ?? `${end.how}, see the log`;
     throw failed(successor.pid, why);
   } catch (error) {
-    tellServiceManager({ state: "ready" });
+    sendServiceState({ state: "ready" });
     throw error;
   } finally {
     await Deno.remove(failureFile).catch(() => {});
+  }
+}
+
+/**
+ * The command with nothing in it that depends on the directory this process was started in: that may
+ * be gone by now. @param directory the runtime directory
+ */
+export function absolute({ path, args }: OwnCommand, directory: string): OwnCommand {
+  return {
+    path,
+    args: args.map((argument, index) => {
+      if (args[index - 1] === RUNTIME_DIRECTORY) return directory;
+      return argument.startsWith(`${RUNTIME_DIRECTORY}=`)
+        ? `${RUNTIME_DIRECTORY}=${directory}`
+        : argument;
+    }),
+  };
+}
+
+/** What the successor left; `null` if it left nothing. */
+function reasonIn(failureFile: string): string | null {
+  try {
+    return readRegularFile(failureFile);
+  } catch {
+    return null;
   }
 }
 

@@ -4,13 +4,12 @@
  * @module
  */
 
-import { Failure } from "../command_line.ts";
-import { whyNoEpoll } from "./epoll/available.ts";
-import { PortableRelay } from "./portable/relay.ts";
+import { Failure } from "../failure.ts";
+import { whyNoEpoll } from "../linux/available.ts";
 import type { ListenAt, Relay, RelayEvents, RelayOptions } from "./relay.ts";
 
 /** Makes a relay that listens, and holds. */
-export type MakeRelay = (
+export type RelayMaker = (
   at: ListenAt,
   options: RelayOptions,
   events: RelayEvents,
@@ -39,9 +38,9 @@ export function chooseRelay(
   throw new Failure(`The epoll relay cannot run here: ${whyNot}; --relay portable runs everywhere`);
 }
 
-/** How to make a relay of this kind. */
-export async function maker(kind: Relay["kind"]): Promise<MakeRelay> {
-  if (kind === "portable") return PortableRelay.listen;
+/** How to make a relay of this kind; only what that is made of is loaded. */
+export async function maker(kind: Relay["kind"]): Promise<RelayMaker> {
+  if (kind === "portable") return (await import("./portable/relay.ts")).PortableRelay.listen;
   // Not before: what it is made of can only be loaded where it can run.
   const { EpollRelay } = await import("./epoll/relay.ts");
   return (...parts) => EpollRelay.listen(...parts);

@@ -4,12 +4,12 @@
  * @module
  */
 
-import { Failure, run } from "../../lib/command_line.ts";
+import { run } from "../../lib/command_line.ts";
+import { Failure } from "../../lib/failure.ts";
 import { print, tell } from "../../lib/commands/output.ts";
 import { raiseDescriptorLimit } from "../../lib/linux/resource_limit.ts";
 import { interruption } from "../support/interruption.ts";
 import { Scene } from "../support/scene.ts";
-import { CONTENDERS, direct } from "./contenders/all.ts";
 import { type Line, lineOf, type Turns } from "./figures.ts";
 import { installed } from "./installed.ts";
 import { DESCRIPTORS } from "./load/client.ts";
@@ -18,6 +18,7 @@ import { type BenchOptions, parseOptions } from "./options.ts";
 import { type Result, resultJson } from "./report/json.ts";
 import { resultSvg } from "./report/svg.ts";
 import { resultTable } from "./report/table.ts";
+import { worse } from "./report/worse.ts";
 import { ROWS } from "./rows/all.ts";
 import { Stage } from "./stage.ts";
 
@@ -29,6 +30,7 @@ await run("bench", async () => {
   const result = await play(options, interrupted);
   print(resultTable(result.lines, Array.from(result.contenders.keys(), ({ name }) => name)));
   await write(options, result);
+  for (const line of await worseThan(options.against, result.lines)) tell(line);
   for (const { contender, row, message } of result.failed) {
     tell(`${contender} failed in ${row}: ${message}`);
   }
@@ -36,16 +38,14 @@ await run("bench", async () => {
 });
 
 async function play(options: BenchOptions, interrupted: Promise<never>): Promise<Result> {
-  const chosen = CONTENDERS.filter((one) => one === direct || options.only.includes(one.name));
   await using scene = await Scene.open();
-  await using stage = await Promise.race([Stage.open(scene, chosen), interrupted]);
-  return await Promise.race([bench(stage, chosen, options), interrupted]);
+  await using stage = await Promise.race([Stage.open(scene, options.contenders), interrupted]);
+  return await Promise.race([bench(stage, options), interrupted]);
 }
 
 async function bench(
   stage: Stage,
-  chosen: typeof CONTENDERS,
-  { turns, seconds, rows }: BenchOptions,
+  { contenders: chosen, turns, seconds, rows }: BenchOptions,
 ): Promise<Result> {
   const date = new Date();
   const there = await installed(stage, chosen);
@@ -79,6 +79,15 @@ async function write(options: BenchOptions, result: Result): Promise<void> {
     });
     tell(`Written: ${file}`);
   }
+}
+
+/** Says what got worse; nothing if there is nothing to compare with. */
+async function worseThan(file: string, lines: readonly Line[]): Promise<string[]> {
+  const recorded = await Deno.readTextFile(file).catch((error) => {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw new Failure(`Failed to read ${file}: ${error.message}`);
+  });
+  return recorded === null ? [] : worse(recorded, lines);
 }
 
 function caption({ date, turns, seconds }: Result): string {

@@ -5,8 +5,9 @@
  * @module
  */
 
-import { Failure } from "../../lib/command_line.ts";
-import type { DrainBody, ResumeBody, Status } from "../../lib/control/api.ts";
+import { Failure } from "../../lib/failure.ts";
+import type { ResumeBody, Status } from "../../lib/control/api.ts";
+import type { DrainBody } from "../../lib/drain/request.ts";
 import { controlRequest } from "../support/control_request.ts";
 import { until } from "../support/until.ts";
 import { CONTROL_SOCKET } from "./contenders/ours.ts";
@@ -38,11 +39,17 @@ export async function untilQueued(proxy: Standing, clients: number): Promise<voi
   await until(() => status(proxy), ({ queued }) => queued === clients);
 }
 
+/** Waits until it has so many active connections. */
+export async function untilActive(proxy: Standing, connections: number): Promise<void> {
+  await until(() => status(proxy), ({ active }) => active === connections);
+}
+
 async function status(proxy: Standing): Promise<Status> {
   return JSON.parse(await ask(proxy, "GET", "/v1/status"));
 }
 
-async function ask(
+/** Asks it something. @throws {Failure} with what it says instead of an answer */
+export async function ask(
   { place: { directory } }: Standing,
   method: string,
   path: string,

@@ -34,6 +34,12 @@ export interface Figure {
   readonly goal?: Goal;
 }
 
+/** The least and the most of what the turns gave. */
+export interface Range {
+  readonly least: number;
+  readonly most: number;
+}
+
 /** A figure with its numbers, by contender. What could not be measured is not there. */
 export interface Line {
   readonly row: string;
@@ -41,6 +47,8 @@ export interface Line {
   readonly values: Readonly<Record<string, number>>;
   /** To the best peer, of our own contenders. */
   readonly ratios: Readonly<Record<string, number>>;
+  /** Of those ratios, each of a turn of both. */
+  readonly ranges: Readonly<Record<string, Range>>;
   readonly bestPeer: string | null;
   /** Whether {@linkcode PRODUCT} meets the goal; `null` where there is none, or it cannot be told. */
   readonly met: boolean | null;
@@ -69,7 +77,28 @@ export function lineOf(
   // What a proxy adds may come out as nothing or less where it is lost in the noise.
   const best = bestPeer === null ? 0 : values[bestPeer]!;
   if (best > 0) { for (const name of names("ours")) ratios[name] = values[name]! / best; }
-  return { row, figure, values, ratios, bestPeer, met: isMet(figure.goal, values, ratios) };
+  const ranges: Record<string, Range> = {};
+  for (const name of Object.keys(ratios)) {
+    const range = rangeOf(figure, turns[name] ?? [], turns[bestPeer ?? ""] ?? [], direct);
+    if (range !== null) ranges[name] = range;
+  }
+  const met = isMet(figure.goal, values, ratios);
+  return { row, figure, values, ratios, ranges, bestPeer, met };
+}
+
+/** Between which ratios one is to another one, turn by turn; `null` if that cannot be told. */
+function rangeOf(
+  { of, added }: Figure,
+  ours: readonly Numbers[],
+  best: readonly Numbers[],
+  direct: number,
+): Range | null {
+  const nothing = added ? direct : 0;
+  const ratios = ours.map((turn, index) =>
+    ((turn[of] ?? NaN) - nothing) / ((best[index]?.[of] ?? NaN) - nothing)
+  ).filter((ratio) => ratio > 0 && Number.isFinite(ratio));
+  if (ratios.length === 0) return null;
+  return { least: Math.min(...ratios), most: Math.max(...ratios) };
 }
 
 function summary({ of, turn, better }: Figure, turns: readonly Numbers[] = []): number {

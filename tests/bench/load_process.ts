@@ -1,4 +1,4 @@
-import { Failure } from "../../lib/command_line.ts";
+import { Failure } from "../../lib/failure.ts";
 import type { Running } from "../support/programs.ts";
 import type { Scene } from "../support/scene.ts";
 import { type Answer, GO_ON, type Order, type Tasks } from "./load/protocol.ts";

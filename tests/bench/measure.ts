@@ -44,7 +44,7 @@ export async function measure(
       tell(`${row.name}: all at once`);
       await Promise.all(left.map(one));
     } else {
-      for (let turn = 0; turn < turns; turn++) {
+      for (let turn = 0; turn < turns && left.length > 0; turn++) {
         tell(`${row.name}: turn ${turn + 1} of ${turns}`);
         for (const contender of rotated(left, turn)) await one(contender);
       }

@@ -32,6 +32,14 @@ export function cpuTime(pid: number): number {
 }
 
 /**
+ * What of {@linkcode cpuTime} was spent in the kernel, in microseconds. That is an estimate of the
+ * kernel itself, by what each tick finds, in ticks (`stime`).
+ */
+export function systemTime(pid: number): number {
+  return familyOf(pid).reduce((sum, member) => sum + (fieldsOf(member)[12] ?? 0), 0) * TICK;
+}
+
+/**
  * Memory of a process and its children, in bytes: the sum of Pss, which is what is theirs alone and
  * their share of what they have in common with others (/proc/PID/smaps_rollup, proc(5)). What the
  * kernel keeps for their sockets and pipes is not in it.
@@ -46,7 +54,7 @@ export function memory(pid: number): number {
 }
 
 /** A process and all that descend from it. */
-function familyOf(pid: number): number[] {
+export function familyOf(pid: number): number[] {
   const family = [pid];
   // It grows while it is gone through.
   for (const member of family) {
@@ -77,9 +85,15 @@ function ownTime(pid: number): number {
 
 /** In ticks: fields 16 and 17. */
 function endedChildren(pid: number): number {
+  const fields = fieldsOf(pid);
+  return (fields[13] ?? 0) + (fields[14] ?? 0);
+}
+
+/** What /proc/PID/stat says, from its third field on; nothing if the process has ended meanwhile. */
+function fieldsOf(pid: number): number[] {
   // The second field is a name in parentheses, which may have anything in it.
-  const fields = read(`/proc/${pid}/stat`).replace(/^.*\) /s, "").split(" ");
-  return Number(fields[13] ?? 0) + Number(fields[14] ?? 0);
+  const text = read(`/proc/${pid}/stat`).replace(/^.*\) /s, "");
+  return text === "" ? [] : text.split(" ").map(Number);
 }
 
 /** A file of /proc; empty if its process has ended meanwhile. */

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import * as fc from "fast-check";
-import { type Figure, lineOf, type Turns } from "./figures.ts";
+import { contenders } from "./contenders/all.ts";
+import { type Figure, type Line, lineOf, type Turns } from "./figures.ts";
 import { resultSvg } from "./report/svg.ts";
 import { number, resultTable } from "./report/table.ts";
+import { worse } from "./report/worse.ts";
 import { rotated } from "./rotated.ts";
 import { median, quantile } from "./statistics.ts";
 
@@ -81,6 +83,36 @@ Deno.test("there is no ratio to a peer that adds nothing", () => {
   assert.deepEqual([line.values, line.ratios], [{ epoll: 2, haproxy: -1 }, {}]);
 });
 
+Deno.test("what is worse than in a recorded run by more than its turns differ is named", () => {
+  const lineWith = (epoll: number[], figure = COST) =>
+    lineOf("request", figure, turns({ epoll, haproxy: epoll.map(() => 10) }), CONTENDERS);
+  const recorded = (line: Line) =>
+    JSON.stringify({
+      date: "2026-11-22T10:00:00.000Z",
+      lines: [{ row: "request", title: "µs", ratios: line.ratios, ranges: line.ranges }],
+    });
+  const then = recorded(lineWith([9, 10, 11]));
+  assert.deepEqual(worse(then, [lineWith([11, 12, 13])]), []);
+  assert.deepEqual(worse(then, [lineWith([1, 2, 3])]), []);
+  assert.deepEqual(worse(then, [lineWith([12, 13, 14])]), [
+    "Worse than on 2026-11-22: request: µs, epoll: 1.30 (1.20–1.40) of the best peer, " +
+    "then 1.00 (0.90–1.10)",
+  ]);
+  const more = { ...COST, better: "more" } as const;
+  assert.equal(worse(then, [lineWith([12, 13, 14], more)]).length, 0);
+  assert.equal(worse(then, [lineWith([6, 7, 8], more)]).length, 1);
+  assert.deepEqual(worse(then, [{ ...lineWith([50]), row: "other" }]), []);
+});
+
+Deno.test("more versions of a peer are measured beside it, each by its own name", () => {
+  const names = (peers: string) => contenders(peers).map(({ name }) => name);
+  assert.deepEqual(names("haproxy-3.2=/opt/a,x=/b").slice(-2), ["haproxy-3.2", "x"]);
+  assert.deepEqual(names(""), names(","));
+  for (const bad of ["haproxy", "a=relative", "=/a", "haproxy=/a", "a=/b,a=/c"]) {
+    assert.throws(() => names(bad), RangeError, bad);
+  }
+});
+
 Deno.test("each turn begins with another contender, in the same order", () => {
   assert.deepEqual([0, 1, 2, 3].map((turn) => rotated(["a", "b", "c"], turn).join("")), [
     "abc",
@@ -109,11 +141,11 @@ Deno.test("the table names the best of the others, the ratios and the goals", ()
     lineOf("slow", COST, turns({ epoll: [2], haproxy: [1] }), CONTENDERS),
   ];
   assert.deepEqual(resultTable(lines, ["direct", "epoll", "haproxy", "nginx"]).split("\n"), [
-    "             direct  epoll  haproxy  nginx  epoll : best  goal",
-    "request: µs    1.00   5.00     11.0  10.0*          0.50  ≤ 0.95× met",
-    "slow: µs          –   2.00    1.00*      –          2.00  ≤ 0.95× MISSED",
+    "             direct  epoll  haproxy  nginx      epoll : best  goal",
+    "request: µs    1.00   5.00     11.0  10.0*  0.50 (0.17–1.00)  ≤ 0.95× met",
+    "slow: µs          –   2.00    1.00*      –              2.00  ≤ 0.95× MISSED",
     "",
-    "* the best of the others",
+    "* the best of the others; in parentheses the least and the most of all turns",
     "",
   ]);
 });

@@ -1,7 +1,7 @@
 /** proxyctl while the proxy moves to another process: whoever uses it notices nothing. */
 
 import assert from "node:assert/strict";
-import { pathsIn } from "../../lib/runtime_directory.ts";
+import { pathsIn } from "../../lib/runtime_directory/paths.ts";
 import { MovingProxy } from "../control/moving_proxy.ts";
 import { complete, type Running, start } from "../support/programs.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
@@ -78,7 +78,10 @@ Deno.test("with-drain: the command waits, runs and ends over moves, and then all
   await running.write("7\n");
   const { code, stdout, stderr } = await running.finished();
   assert.deepEqual([code, stdout], [7, "ready\n"]);
-  assert.match(stderr, /^Draining[^\n]*\n$/);
+  assert.match(
+    stderr,
+    /^Draining[^\n]*\nDrained after [^\n]*, running sh [^\n]*\nResumed; nobody was held\n$/,
+  );
   assert.equal(last.drain.status.state, "open");
 });
 

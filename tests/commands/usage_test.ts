@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { report } from "../../lib/command_line.ts";
+import { NAME as PROXYCTL_NAME, runProxyctl } from "../../lib/commands/program.ts";
+import { NAME as PROXY_NAME, parseOptions } from "../../lib/proxy/options.ts";
 import { echo } from "../relay/peer.ts";
 import { commandOf, complete, Running } from "../support/programs.ts";
 import { Proxy } from "../support/proxy.ts";
@@ -8,15 +11,18 @@ const PROXY: [string, RegExp][] = [
   ["8080", /'upstream'/],
   ["eighty a:1", /"eighty" is no address: expected \[HOST:\]PORT/],
   ["99999 a:1", /"99999".*0 to 65535/],
-  ["0 a", /"a" is no address: expected HOST:PORT/],
+  ["0 a", /: The upstream "a" is no address: expected HOST:PORT/],
+  ["0 9080", /: The upstream "9080" has no host: write 127\.0\.0\.1:9080 \(/],
+  [":80 a:1", /: The listen address ":80" has no host: write 80 for all addresses, or 127/],
+  ["0 *:9080", /: The upstream "\*:9080" has no host: "\*" is all of them, not one \(/],
   ["0 a:0", /"a:0".*1 to 65535/],
   ["0 ::1:80", /"::1:80".*brackets/],
   ["0 a:1 b:2", /b:2/],
   ["0 a:1 --bogus", /'--bogus'/],
-  ["0 a:1 --idle-timeout 3x", /--idle-timeout.*"3x" is no duration: write .*30s/],
+  ["0 a:1 --idle-timeout 3x", /: --idle-timeout "3x" is no duration: write .*30s/],
   ["0 a:1 --stop-timeout", /--stop-timeout/],
   ["0 a:1 --max-connections 0", /--max-connections.*"0" is not a whole number of at least 1/],
-  ["0 a:1 --relay sendfile", /'sendfile'.*epoll, portable/],
+  ["0 a:1 --relay sendfile", /: --relay "sendfile" is none of epoll, portable \(/],
   ["0 a:1 --threads 0", /--threads.*"0" is not a whole number from 1 to 256/],
   ["0 a:1 --threads all", /--threads.*"all" is not a whole number/],
   ["0 a:1 --relay portable --threads 2", /--threads 2.*--relay portable.*one thread/],
@@ -26,8 +32,11 @@ const PROXY: [string, RegExp][] = [
   ],
   ["0 a:1 --tcp-user-timeout 10h", /--tcp-user-timeout.*"10h" is out of range/],
   ["0 a:1 --exit-idle-time soon", /--exit-idle-time.*"soon" is no duration/],
-  ["0 a:1 --log-level loud", /'loud'.*debug, info/],
-  ["0 a:1 --log-format xml", /'xml'.*text, json/],
+  ["0 a:1 --send-proxy v3", /: --send-proxy "v3" is none of v1, v2 \(/],
+  ["0 a:1 --accept-proxy here", /: --accept-proxy "here" is no network: write .*10\.0\.0\.0\/8/],
+  ["0 a:1 --accept-proxy ::1 --accept-proxy ::/129", /--accept-proxy "::\/129" is no network/],
+  ["0 a:1 --log-level loud", /"loud".*debug, info/],
+  ["0 a:1 --log-format xml", /"xml".*text, json/],
 ];
 
 const PROXYCTL: [string, RegExp][] = [
@@ -36,7 +45,7 @@ const PROXYCTL: [string, RegExp][] = [
   ["status --bogus", /'--bogus'/],
   ["status extra", /extra/],
   ["kill", /'id'/],
-  ["kill x", /"x" is not a whole number/],
+  ["kill x", /: The id "x" is not a whole number/],
   ["retarget", /'upstream'/],
   ["retarget x", /"x" is no address: expected HOST:PORT/],
   ["drain --timeout 5", /--timeout.*"5" is no duration: write .*30s/],
@@ -46,18 +55,34 @@ const PROXYCTL: [string, RegExp][] = [
   ["status --port 0", /--port.*"0".*from 1 to 65535/],
   ["with-drain", /'command'/],
   ["completions", /'shell'/],
-  ["completions ksh", /'ksh'.*bash, zsh, fish/],
+  ["completions ksh", /: The shell "ksh" is none of bash, zsh, fish \(/],
 ];
+
+/** What a program that refuses to be used like that would say. */
+async function refused(program: "proxy" | "proxyctl", words: readonly string[]) {
+  try {
+    await (program === "proxy" ? parseOptions(words) : runProxyctl(words));
+  } catch (error) {
+    let stderr = "";
+    const name = program === "proxy" ? PROXY_NAME : PROXYCTL_NAME;
+    const code = report(name, error, (line) => stderr += `${line}\n`);
+    return { code, stdout: "", stderr };
+  }
+  return { code: 0, stdout: "", stderr: "" };
+}
 
 for (
   const [program, name, cases, expected] of [
-    ["proxy", "disnix-tcp-proxy", PROXY, 1],
+    ["proxy", "disnix-tcp-proxy", PROXY, 2],
     ["proxyctl", "proxyctl", PROXYCTL, 2],
   ] as const
 ) {
   Deno.test(`bad usage of ${name} is told in one line that names the value, with ${expected}`, async () => {
-    for (const [line, pattern] of cases) {
-      const { code, stdout, stderr } = await complete(program, line.split(" ").filter(Boolean));
+    for (const [index, [line, pattern]] of cases.entries()) {
+      const words = line.split(" ").filter(Boolean);
+      // Once the whole program: for the rest only what parses is called.
+      const finished = index === 0 ? complete(program, words) : refused(program, words);
+      const { code, stdout, stderr } = await finished;
       const [verb = ""] = /^[a-z][a-z-]+(?= |$)/.exec(program === "proxyctl" ? line : "") ?? [];
       const command = verb === "" || verb === "bogus" ? name : `${name} ${verb}`;
       assert.match(stderr, new RegExp(`^${name}: [^\n]+ \\(see ${command} --help\\)\n$`), line);

@@ -8,12 +8,13 @@
 import { formatAddress, parseAddress } from "../../lib/address.ts";
 import { systemClock } from "../../lib/clock.ts";
 import type { Status } from "../../lib/control/api.ts";
-import { controlHandler, type Controlled } from "../../lib/control/server.ts";
+import { controlHandler } from "../../lib/control/server.ts";
+import type { Controlled } from "../../lib/control/controlled.ts";
 import { ControlSocket } from "../../lib/control/socket.ts";
-import { Drain } from "../../lib/drain.ts";
+import { Drain } from "../../lib/drain/drain.ts";
 import { RecordFile } from "../../lib/drain/store.ts";
 import { type DrainSnapshot, parseSnapshot } from "../../lib/drain/snapshot.ts";
-import { pathsIn } from "../../lib/runtime_directory.ts";
+import { pathsIn } from "../../lib/runtime_directory/paths.ts";
 import { COMMAND_UPSTREAM } from "../drain/fake_proxy.ts";
 import { atOnce, FakeRelay } from "../drain/fakes.ts";
 import { controlRequest } from "../support/control_request.ts";
@@ -30,6 +31,7 @@ export class MovingProxy implements AsyncDisposable {
   constructor(readonly directory: string, readonly name: string) {
     const { relay } = this;
     this.drain = new Drain({
+      suspendQuiet: null,
       relay,
       clock: systemClock,
       store: new RecordFile(pathsIn(directory).record),
@@ -45,11 +47,17 @@ export class MovingProxy implements AsyncDisposable {
         get queued() {
           return relay.queued.length;
         },
+        suspended: 0,
         get upstream() {
           return relay.upstream;
         },
+        get elsewhere() {
+          return relay.elsewhere;
+        },
         connections: () => relay.connections(),
         close: (id, reason) => relay.close(id, reason),
+        whyUnusable: () => Promise.resolve(null),
+        held: () => [],
       },
       drain: this.drain,
       upgrade: () => Promise.reject(new Error("It has no other program")),
@@ -72,7 +80,7 @@ export class MovingProxy implements AsyncDisposable {
   async serve(): Promise<void> {
     const handler = controlHandler(this.#controlled, reportError);
     this.#socket = await ControlSocket.serve(this.directory, null, (request) => {
-      this.requests.push(`${request.method} ${new URL(request.url).pathname}`);
+      this.requests.push(`${request.method} ${request.path}`);
       return handler(request);
     });
     await this.#socket.appear();
@@ -118,6 +126,9 @@ export class MovingProxy implements AsyncDisposable {
       owner,
       active: this.relay.active,
       queued: this.relay.queued.length,
+      suspended: 0,
+      heldSince: null,
+      queueLimit: null,
       listen: "127.0.0.1:1",
       upstream: formatAddress(this.relay.upstream),
       reason: null,
@@ -133,6 +144,9 @@ export class MovingProxy implements AsyncDisposable {
       threads: 1,
       pid: Deno.pid,
       version: this.name,
+      machine: "",
+      directory: "",
+      lastDrain: null,
       startedAt: "2026-03-01T12:00:00.000Z",
     };
   }

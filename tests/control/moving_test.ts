@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type IncomingMessage, request as httpRequest } from "node:http";
 import { createInterface } from "node:readline";
-import { pathsIn } from "../../lib/runtime_directory.ts";
+import { pathsIn } from "../../lib/runtime_directory/paths.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
 import { until } from "../support/until.ts";
 import { MovingProxy } from "./moving_proxy.ts";

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { Failure, run } from "../../lib/command_line.ts";
+import { run } from "../../lib/command_line.ts";
+import { Failure } from "../../lib/failure.ts";
 import { interruption } from "../support/interruption.ts";
 import { Scene } from "../support/scene.ts";
 import { prepare } from "./prepare.ts";
@@ -12,7 +13,7 @@ import { tell } from "./story.ts";
 import { Timeline } from "./timeline.ts";
 
 /** A story that takes longer has come to a stop, in milliseconds. */
-const LONGEST = 60_000;
+const LONGEST = 300_000;
 
 await run("demo", async () => {
   const interrupted = interruption();

@@ -1,3 +1,4 @@
+import type { Status } from "../../lib/control/api.ts";
 import type { Running } from "../support/programs.ts";
 import { type Scene, succeeded } from "../support/scene.ts";
 import type { Timeline } from "./timeline.ts";
@@ -25,7 +26,7 @@ export class Operator {
   }
 
   /** What `proxyctl status --json` says; not shown. */
-  async status(): Promise<{ state: string; active: number; queued: number | null }> {
+  async status(): Promise<Status> {
     const args = ["--runtime-dir", this.scene.directory, "status", "--json"];
     return JSON.parse((await this.scene.complete("proxyctl", args)).stdout);
   }

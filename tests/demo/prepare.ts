@@ -1,4 +1,4 @@
-import { Failure } from "../../lib/command_line.ts";
+import { Failure } from "../../lib/failure.ts";
 import { PROGRAMS } from "../../lib/packaging/programs.ts";
 
 /**

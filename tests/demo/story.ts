@@ -1,18 +1,24 @@
-import { Failure } from "../../lib/command_line.ts";
+import { Failure } from "../../lib/failure.ts";
 import type { Running } from "../support/programs.ts";
 import { type Scene, succeeded } from "../support/scene.ts";
 import { Client } from "./client.ts";
 import { Operator } from "./operator.ts";
 import type { Timeline } from "./timeline.ts";
 
+/** For how long client 2 must have been silent, so that its service can be upgraded. */
+const QUIET = "200ms";
+
 /**
  * The story: a service is upgraded from v1 to v2 while two clients are there, and all that they
- * notice is that one of them waits a little for its first answer.
+ * notice is that one of them waits a little for its first answer. That one stays while the service is
+ * upgraded to v3, and does not notice even that.
  *
  * @throws {Failure} as soon as a promise is broken
  */
 export async function tell(scene: Scene, timeline: Timeline): Promise<void> {
-  timeline.say("A service is upgraded from v1 to v2, and none of its clients loses anything.");
+  timeline.say(
+    "A service is upgraded from v1 to v2 to v3, and none of its clients loses anything.",
+  );
   timeline.pause();
 
   const v1 = await startServer(scene, timeline, "v1");
@@ -60,10 +66,24 @@ export async function tell(scene: Scene, timeline: Timeline): Promise<void> {
   timeline.pause();
   const resumed = await operator.run("resume", "--wait-upstream", "10s");
   await second.answeredWith(v2.greeting);
-  await second.quit();
-  for (const program of [proxy, v2.program]) program.kill("SIGTERM");
-  succeeded("proxy", await proxy.finished());
+
+  timeline.pause();
+  await operator.run("drain", "--suspend-quiet", QUIET, "--reason", "upgrade to v3");
+  const { suspended } = await operator.status();
+  if (suspended !== 1) throw new Failure(`${suspended} clients are suspended`);
+  timeline.add("client 2", "is connected still, and its service need not be there");
+  const v3 = await startServer(scene, timeline, "v3");
+  v2.program.kill("SIGTERM");
   succeeded("server v2", await v2.program.finished());
+  timeline.add("server v2", "is stopped");
+  await operator.run("retarget", v3.address);
+  await operator.run("resume", "--wait-upstream", "10s");
+  await second.hello();
+  await second.answeredWith(v3.greeting);
+  await second.quit();
+  for (const program of [proxy, v3.program]) program.kill("SIGTERM");
+  succeeded("proxy", await proxy.finished());
+  succeeded("server v3", await v3.program.finished());
 
   timeline.pause();
   const held = Number(/(\d+) clients? .* held/.exec(resumed)?.[1] ?? 0);
@@ -82,7 +102,7 @@ export async function tell(scene: Scene, timeline: Timeline): Promise<void> {
 async function startServer(
   scene: Scene,
   timeline: Timeline,
-  version: "v1" | "v2",
+  version: "v1" | "v2" | "v3",
 ): Promise<{ program: Running; address: string; greeting: string }> {
   const greeting = `Hello from ${version}!`;
   const program = scene.start("server", ["127.0.0.1:0", "--greeting", greeting]);

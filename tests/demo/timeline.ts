@@ -1,9 +1,10 @@
-import { writeAll } from "../../lib/command_line.ts";
+import { writeAll } from "../../lib/standard_streams.ts";
 
 /** Who something happens to. */
 export type Who =
   | "server v1"
   | "server v2"
+  | "server v3"
   | "proxy"
   | "proxyctl"
   | "client 1"
@@ -13,6 +14,7 @@ export type Who =
 const COLOURS: Record<Who, number> = {
   "server v1": 33,
   "server v2": 32,
+  "server v3": 31,
   "proxy": 35,
   "proxyctl": 35,
   "client 1": 36,

@@ -1,9 +1,10 @@
 import { type Address, parseAddress } from "../../lib/address.ts";
 import type { Clock } from "../../lib/clock.ts";
-import { Drain } from "../../lib/drain.ts";
+import { Drain } from "../../lib/drain/drain.ts";
 import { type DrainSnapshot, parseSnapshot } from "../../lib/drain/snapshot.ts";
-import type { DrainEvent, DrainRequest } from "../../lib/drain/types.ts";
-import { atOnce, type FakeClock, type FakeDisk, FakeRelay, type Perform } from "./fakes.ts";
+import type { DrainRequest } from "../../lib/drain/request.ts";
+import type { DrainEvent } from "../../lib/drain/types.ts";
+import { atOnce, FakeClock, FakeDisk, FakeRelay, type Perform } from "./fakes.ts";
 
 /** The service that the tests' command lines name. */
 export const COMMAND_UPSTREAM = "old.example:80";
@@ -13,6 +14,7 @@ export interface FakeProxyOptions {
   readonly perform?: Perform;
   readonly closeLater?: boolean;
   readonly commandUpstream?: string;
+  readonly suspendQuiet?: number | null;
   readonly report?: (event: DrainEvent) => void;
 }
 
@@ -34,6 +36,7 @@ export class FakeProxy<C extends Clock = FakeClock> {
       clock,
       store: disk.store(perform),
       commandUpstream: upstream,
+      suspendQuiet: options.suspendQuiet ?? null,
       report: (event) => {
         this.events.push(event);
         options.report?.(event);
@@ -67,10 +70,31 @@ export function request(changes: Partial<DrainRequest> = {}): DrainRequest {
     timeout: 60_000,
     lease: 3_600_000,
     exclusive: false,
+    takeOver: false,
     wait: true,
     attached: false,
     closeIdle: null,
     closeRemaining: false,
+    release: false,
     ...changes,
   };
+}
+
+/** An open proxy with so many connections. */
+export async function openProxy(connections: number, options: FakeProxyOptions = {}) {
+  const clock = new FakeClock();
+  const disk = new FakeDisk();
+  const proxy = new FakeProxy(clock, disk, options);
+  await proxy.start();
+  for (let count = 0; count < connections; count++) proxy.relay.arrive();
+  return { clock, disk, proxy, drain: proxy.drain, relay: proxy.relay };
+}
+
+/** Another process, to which everything has moved from the first. */
+export async function moved(from: FakeProxy, disk: FakeDisk, options: FakeProxyOptions = {}) {
+  const snapshot = await from.drain.freeze();
+  from.drain.moved();
+  const proxy = new FakeProxy(new FakeClock(1, from.clock.wall()), disk, options);
+  await proxy.takeOver(from, snapshot);
+  return proxy;
 }

@@ -8,14 +8,20 @@
 import { setImmediate } from "node:timers/promises";
 import { type Address, formatAddress } from "../../lib/address.ts";
 import type { Clock } from "../../lib/clock.ts";
-import type { DrainableRelay } from "../../lib/drain.ts";
+import type { DrainableRelay } from "../../lib/drain/types.ts";
 import {
   type DrainRecord,
   formatRecord,
   parseRecord,
   type RecordStore,
 } from "../../lib/drain/record.ts";
-import type { CloseReason, Connection, Released } from "../../lib/relay/relay.ts";
+import {
+  type CloseReason,
+  type Connection,
+  type LettingGo,
+  type Released,
+  WAIT_FOR_ALL,
+} from "../../lib/relay/relay.ts";
 
 /** Lets a fake do its I/O: calls `effect`, now or later, and tells what came of it. */
 export type Perform = <T>(name: string, effect: () => T) => Promise<T>;
@@ -29,6 +35,14 @@ export const atOnce: Perform = (_, effect) =>
 /** Until everything that can go on without I/O and without time has gone on. */
 export async function idle(): Promise<void> {
   await setImmediate();
+}
+
+/** Whether a promise has been kept so far. */
+export async function isKept(promise: Promise<unknown>): Promise<boolean> {
+  let kept = false;
+  void promise.then(() => kept = true);
+  await idle();
+  return kept;
 }
 
 /** A clock that stands still until it is told to go on. */
@@ -93,18 +107,30 @@ export class FakeClock implements Clock {
 export class FakeRelay implements DrainableRelay {
   upstream: Address;
   holding = true;
+  suspended = 0;
+  /** What the last hold was told. */
+  lettingGo = WAIT_FOR_ALL;
+  /** What the last retarget was told. */
+  suspendElsewhere: number | null = null;
   /** The clients that wait, by the time when they came. */
   queued: number[] = [];
   /** The connections that were cut, in order. */
   readonly cut: number[] = [];
   /** How often somebody looked at the connections. */
   looks = 0;
+  /** How many were listed then. */
+  listed = 0;
   noneActive: () => void = () => {};
   /** Called before a connection is cut. */
   beforeClose: (id: number) => void = () => {};
   /** Makes the next one fail. */
   readonly failing: { hold?: Error; open?: Error } = {};
-  readonly #connections = new Map<number, { opened: number; moved: number; cut: boolean }>();
+  readonly #connections = new Map<number, {
+    opened: number;
+    moved: number;
+    cut: boolean;
+    upstream: string;
+  }>();
   readonly #clock: Clock;
   readonly #perform: Perform;
   readonly #closeLater: boolean;
@@ -122,9 +148,15 @@ export class FakeRelay implements DrainableRelay {
     return this.#connections.size;
   }
 
-  hold(): Promise<void> {
+  get elsewhere(): number {
+    const here = formatAddress(this.upstream);
+    return [...this.#connections.values()].filter(({ upstream }) => upstream !== here).length;
+  }
+
+  hold(lettingGo: LettingGo = WAIT_FOR_ALL): Promise<void> {
     return this.#perform("hold", () => {
       this.holding = true;
+      this.lettingGo = lettingGo;
       this.#fail("hold");
     });
   }
@@ -140,12 +172,18 @@ export class FakeRelay implements DrainableRelay {
     });
   }
 
-  retarget(upstream: Address): void {
+  retarget(upstream: Address, suspendQuiet: number | null = null): void {
     this.upstream = upstream;
+    this.suspendElsewhere = suspendQuiet;
   }
 
-  connections(): Connection[] {
+  connections(most = Infinity): Connection[] {
     this.looks++;
+    this.listed = Math.min(most, this.active);
+    return this.#all().slice(0, most);
+  }
+
+  #all(): Connection[] {
     const now = this.#clock.now();
     return [...this.#connections].map(([id, { opened, moved }]) => ({
       id,
@@ -156,6 +194,8 @@ export class FakeRelay implements DrainableRelay {
       idle: now - moved,
       bytesUp: 0,
       bytesDown: 0,
+      heldFor: null,
+      tied: null,
     }));
   }
 
@@ -172,11 +212,23 @@ export class FakeRelay implements DrainableRelay {
     return true;
   }
 
+  closeIdle(idle: number, reason: CloseReason): Promise<Connection[]> {
+    return this.#perform("closeIdle", () => {
+      this.looks++;
+      const due = (one: { moved: number; cut: boolean }) =>
+        !one.cut && this.#clock.now() - one.moved >= idle;
+      const ids = [...this.#connections].filter(([, one]) => due(one)).map(([id]) => id);
+      const all = this.#all();
+      return all.filter(({ id }) => ids.includes(id) && this.close(id, reason));
+    });
+  }
+
   /** Everything goes to the relay of another process, whose clock is another one. */
   moveTo(other: FakeRelay): void {
     const shift = other.#clock.now() - this.#clock.now();
-    for (const [id, { opened, moved, cut }] of this.#connections) {
-      other.#connections.set(id, { opened: opened + shift, moved: moved + shift, cut });
+    for (const [id, one] of this.#connections) {
+      const { opened, moved } = one;
+      other.#connections.set(id, { ...one, opened: opened + shift, moved: moved + shift });
     }
     other.queued = this.queued.map((since) => since + shift);
     other.cut.push(...this.cut);
@@ -209,7 +261,10 @@ export class FakeRelay implements DrainableRelay {
 
   #serve(): void {
     const now = this.#clock.now();
-    this.#connections.set(++this.#last, { opened: now, moved: now, cut: false });
+    this.#connections.set(++this.#last, {
+      ...{ opened: now, moved: now, cut: false },
+      upstream: formatAddress(this.upstream),
+    });
   }
 
   #fail(what: "hold" | "open"): void {

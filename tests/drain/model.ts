@@ -7,17 +7,17 @@
 
 import assert from "node:assert/strict";
 import { formatAddress, parseAddress } from "../../lib/address.ts";
-import { ABSORB_WITHIN, COME_BACK_WITHIN } from "../../lib/drain.ts";
+import { ABSORB_WITHIN, COME_BACK_WITHIN } from "../../lib/drain/drain.ts";
 import type { DrainRecord } from "../../lib/drain/record.ts";
 import type { DrainSnapshot } from "../../lib/drain/snapshot.ts";
 import {
   type DrainEvent,
   DrainRefused,
-  type DrainRequest,
   type DrainStatus,
   type EndCause,
   type Outcome,
 } from "../../lib/drain/types.ts";
+import type { DrainRequest } from "../../lib/drain/request.ts";
 import type { Waiter } from "../../lib/drain/waiter.ts";
 import { COMMAND_UPSTREAM, FakeProxy } from "./fake_proxy.ts";
 import { FakeClock, FakeDisk, idle } from "./fakes.ts";
@@ -26,12 +26,15 @@ import { IoQueue } from "./io_queue.ts";
 /** A command that was given, and is not answered yet. */
 type Issued =
   | { readonly kind: "drain"; readonly request: DrainRequest }
-  | { readonly kind: "resume"; readonly owner: string; readonly force: boolean };
+  | { readonly kind: "resume"; readonly owner: string; readonly force: boolean }
+  | { readonly kind: "release"; readonly owner: string };
 
 /** Somebody who waits, and what it was told. */
 interface Waiting {
   readonly token: string;
   readonly attached: boolean;
+  /** Whether it is still to say that the service lets its clients go. */
+  releases: boolean;
   /** `null` until it comes back to the process that its drain has moved to. */
   waiter: Waiter | null;
   coming: boolean;
@@ -55,6 +58,10 @@ interface Account {
   readonly waiting: Set<Waiting>;
   /** Those who asked with `--no-wait`. */
   readonly notWaiting: Set<Waiting>;
+  /** Whether somebody has said that the service lets its clients go. */
+  isReleased: boolean;
+  /** Whether somebody was told that it is drained, if only by an earlier process. */
+  isRelied: boolean;
   deadline: number | null;
   leaseExpires: number | null;
   refusals: { readonly owner: string; readonly expires: number }[];
@@ -120,6 +127,8 @@ export class Model {
       granted: [],
       waiting: new Set(),
       notWaiting: new Set(),
+      isReleased: false,
+      isRelied: true,
       deadline: null,
       leaseExpires: null,
       refusals: (kept?.refusals ?? []).map(({ owner, expires }) => ({
@@ -193,6 +202,7 @@ export class Model {
     this.#begin(commandUpstream);
     this.#awayUntil = this.clock.now() + COME_BACK_WITHIN;
     if (this.#account !== null) {
+      if (status.state === "drained") this.#account.isRelied = true;
       this.#account.refusals = this.#account.refusals.map(({ owner, expires }) => ({
         owner,
         expires: expires + this.clock.now() - frozen.now,
@@ -249,6 +259,7 @@ export class Model {
       const waiting: Waiting = {
         token,
         attached,
+        releases: waiter.releases,
         waiter,
         coming: false,
         settled: [],
@@ -279,11 +290,42 @@ export class Model {
     });
   }
 
+  release(owner: string): void {
+    this.#issue({ kind: "release", owner }, this.proxy.drain.released(owner), () => {
+      if (this.#account === null) return;
+      this.#account.isReleased = true;
+      for (const one of this.#account.waiting) one.releases = false;
+    }, (refused) => {
+      if (refused.code === "stopping") return assert.ok(this.stopped);
+      if (refused.code === "moved") return assert.ok(this.#frozen !== null);
+      if (refused.code === "not_draining") return;
+      this.#checkRefusal(refused);
+      assert.notEqual(this.owner, owner, "an owner can release");
+    });
+  }
+
   leave(waiting: Waiting): void {
     this.#account?.waiting.delete(waiting);
     this.#account?.notWaiting.delete(waiting);
     if (waiting.waiter !== null) waiting.waiter.leave();
     else this.#forget(waiting);
+  }
+
+  /** Those who can be told all that they wait for. */
+  get hearing(): Waiting[] {
+    const isDrained = ({ settled }: Waiting) => settled[0]?.outcome === "drained";
+    return [
+      ...[...this.#account?.waiting ?? []].filter((one) => isDrained(one) && !one.attached),
+      ...this.#account?.notWaiting ?? [],
+    ];
+  }
+
+  /** One of those is told. */
+  hear(waiting: Waiting): void {
+    if (this.#account?.waiting.has(waiting)) this.#account.isRelied = true;
+    waiting.waiter?.told();
+    this.#account?.notWaiting.delete(waiting);
+    this.#forget(waiting);
   }
 
   retarget(port: number): void {
@@ -375,13 +417,16 @@ export class Model {
     if (account !== null && attached && !someMayCome) {
       assert.equal(this.#waitingFor(account).length, 1, "a drain ends with whom it is attached to");
     }
+    if (account === null) return;
+    const isWanted = this.#waitingFor(account).length > 0 || account.isRelied ||
+      account.granted.some((one) => !one.wait);
+    assert.ok(isWanted || someMayCome, "a drain that nobody waits for, or was told of, ends");
     if (state !== "draining") return;
-    assert.notEqual(relay.active, 0, "draining means that something is active");
-    const closing = account?.granted.some((one) => one.closeRemaining);
+    // Who has not come back, and never will, may still be waited for.
+    const releasing = someMayCome || this.#waitingFor(account).some(({ releases }) => releases);
+    assert.ok(releasing || relay.active > 0, "draining means that something is waited for");
+    const closing = !releasing && this.#mayClose(account);
     assert.ok(closing || !this.#past(deadline), "a deadline ends it");
-    assert.ok(account);
-    const waited = this.#waitingFor(account).length > 0 || account.granted.some((one) => !one.wait);
-    assert.ok(waited || someMayCome, "a drain that nobody waits for ends");
   }
 
   /** In the end the owner can resume: at once, but for one resume for each refusal. */
@@ -462,6 +507,11 @@ export class Model {
     return [...account.waiting].filter(({ waiter }) => waiter !== null || someMayCome);
   }
 
+  /** Whether what is left at the deadline may be cut. */
+  #mayClose({ granted, isReleased }: Account): boolean {
+    return isReleased || granted.some((one) => one.closeRemaining);
+  }
+
   #past(time: number | null): boolean {
     return time !== null && time <= this.clock.wall();
   }
@@ -524,19 +574,20 @@ export class Model {
 
   #checkRefusal(refused: DrainRefused): void {
     assert.notEqual(this.#account, null, "an open proxy refuses nobody");
-    assert.match(refused.message, new RegExp(`"${this.owner}".* since .*proxyctl resume --owner`));
+    assert.match(refused.message, new RegExp(`"${this.owner}".* for .*proxyctl resume --owner`));
   }
 
   /** What ended by itself had a reason to. */
-  #checkCause(cause: EndCause, from: string, account: Account): void {
+  #checkCause(cause: EndCause, account: Account): void {
     const granted = account.granted;
     if (cause === "deadline") {
       assert.ok(this.#past(account.deadline), "not before the deadline");
-      assert.ok(!granted.some((one) => one.closeRemaining), "closing, a deadline is no failure");
+      const releasing = granted.some((one) => one.release);
+      assert.ok(releasing || !this.#mayClose(account), "closing, a deadline is no failure");
     }
     if (cause === "lease") assert.ok(this.#past(account.leaseExpires), "not before the lease ends");
     if (cause !== "cancelled" || granted.some((one) => one.attached)) return;
-    assert.equal(from, "draining", "once it is drained, nobody needs to wait");
+    assert.equal(account.isRelied, false, "once somebody was told, nobody needs to wait");
     assert.deepEqual(this.#waitingFor(account), [], "nobody waits");
     assert.ok(granted.every((one) => one.wait), "with --no-wait nobody needs to wait");
   }
@@ -566,8 +617,8 @@ export class Model {
     const passed = deadline !== null && deadline <= this.clock.wall();
     const limit = account.granted.findLast((one) => one.closeIdle !== null)?.closeIdle ?? Infinity;
     const idleFor = this.proxy.relay.connections().find((one) => one.id === id)?.idle ?? 0;
-    const mayCut = idleFor >= limit ||
-      passed && account.granted.some((one) => one.closeRemaining);
+    const isBeing = this.#issued[0]?.kind === "release";
+    const mayCut = idleFor >= limit || passed && (this.#mayClose(account) || isBeing);
     assert.ok(mayCut, "nothing is cut unless that was asked for");
   }
 
@@ -591,6 +642,8 @@ export class Model {
             granted: [request],
             waiting: new Set(),
             notWaiting: new Set(),
+            isReleased: false,
+            isRelied: false,
             deadline: null,
             leaseExpires: null,
             refusals: [],
@@ -623,7 +676,7 @@ export class Model {
       case "resumed":
         assert.ok(account !== null);
         assert.equal(event.cut, cut);
-        this.#checkCause(event.cause, event.from, account);
+        this.#checkCause(event.cause, account);
         if (event.cause === "resumed" || event.cause === "forced") {
           const { owner, force } = this.#being("resume");
           assert.ok(force || account.owner === null || account.owner === owner);

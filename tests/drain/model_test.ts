@@ -6,6 +6,7 @@
  */
 
 import fc from "fast-check";
+import { brieflyOr } from "../support/long.ts";
 import { Model } from "./model.ts";
 import { request } from "./fake_proxy.ts";
 
@@ -40,10 +41,13 @@ const anyRequest = fc.record({
   lease: fc.constantFrom(null, 10_000, 3_600_000, 30 * 24 * 3_600_000),
   closeIdle: fc.constantFrom(null, null, 2000),
   closeRemaining: seldom,
+  suspendQuiet: fc.constantFrom(undefined, null, 50),
+  release: seldom,
 }).map(({ how, ...rest }) =>
   request({
     ...rest,
     wait: how !== "no wait",
+    release: rest.release && how !== "no wait",
     attached: how === "attached",
     // With whom an attached drain ends, nobody else may share it.
     exclusive: rest.exclusive || how === "attached",
@@ -60,6 +64,14 @@ const resume = happening(
 
 const resumeByOwner = happening("resume by the owner", fc.constant(null), (model) => {
   if (model.owner !== null) model.resume(model.owner, false);
+});
+
+const release = happening("release", owner, (model, owner) => model.release(owner));
+
+const hear = happening("hear", index, (model, value) => {
+  const { hearing } = model;
+  const one = hearing[value % hearing.length];
+  if (one !== undefined) model.hear(one);
 });
 
 const leave = happening("leave", index, (model, value) => {
@@ -156,7 +168,9 @@ const anything = fc.oneof(
   { weight: 6, arbitrary: drain },
   { weight: 3, arbitrary: resume },
   { weight: 2, arbitrary: resumeByOwner },
+  { weight: 3, arbitrary: release },
   { weight: 3, arbitrary: leave },
+  { weight: 3, arbitrary: hear },
   { weight: 5, arbitrary: arrive },
   { weight: 4, arbitrary: connectionEvent("finish") },
   { weight: 1, arbitrary: connectionEvent("touch") },
@@ -205,12 +219,12 @@ function property(
 }
 
 Deno.test("whatever happens, the promises of the drain hold, and its owner can always resume", () =>
-  property(1500, async (model) => {
+  property(brieflyOr(300, 3000), async (model) => {
     if (!model.stopped) await model.resumeByOwner();
   }));
 
 Deno.test("whatever happens, force resumes at once", () =>
-  property(300, async (model) => {
+  property(brieflyOr(100, 600), async (model) => {
     if (model.stopped) return;
     model.resume("somebody", true);
     await model.settle();
@@ -219,9 +233,10 @@ Deno.test("whatever happens, force resumes at once", () =>
   }));
 
 Deno.test("whatever happens, who waits hears of the end once the connections are gone or the time is over", () =>
-  property(300, async (model) => {
+  property(brieflyOr(100, 600), async (model) => {
     if (model.stopped) return;
     model.proxy.relay.finishAll();
+    if (model.owner !== null) model.release(model.owner);
     await model.settle();
     await model.checkAtRest();
     // Longer than any lease but "none".
@@ -233,7 +248,7 @@ Deno.test("whatever happens, who waits hears of the end once the connections are
   }));
 
 Deno.test("whatever happens, a restart goes back to what the record says", () =>
-  property(500, async (model) => {
+  property(brieflyOr(150, 1000), async (model) => {
     for (const downtime of [1, 4_000_000]) {
       model.crash(downtime, 0);
       await model.start(false);

@@ -21,7 +21,13 @@ const PIPES_KEPT = 32;
 const GROWTH = 300;
 
 /** For what reasons a connection of a fuzz may be over. */
-const REASONS: readonly CloseReason[] = ["finished", "client_reset", "upstream_reset", "killed"];
+const REASONS: readonly CloseReason[] = [
+  "finished",
+  "client_reset",
+  "client_left",
+  "upstream_reset",
+  "killed",
+];
 
 /** What the ends of all connections so far, or of some of them, amount to. */
 export interface Totals {

@@ -51,7 +51,10 @@ export async function fuzz(
   const receipt = emptyReceipt();
   const random = new Random(seed);
   using crowd = new Crowd();
-  await using relay = await RelayInProcess.start(kind, crowd.service, [], { threads, user });
+  await using relay = await RelayInProcess.start(kind, crowd.service, [], {
+    settings: { threads },
+    user,
+  });
   const aftermath = new Aftermath(relay);
   const end = performance.now() + seconds * 1000;
   while (receipt.rounds < LEAST_ROUNDS || performance.now() < end) {
@@ -78,7 +81,7 @@ export async function fuzz(
   return receipt;
 }
 
-function faultsIn(kind: Kind, round: Round, { kills }: Operator): string[] {
+function faultsIn(kind: Kind, round: Round, operator: Operator): string[] {
   const faulty = round.pairs.flatMap((pair) => {
     const faults = pair.client === null ? [] : faultsOf(kind, pair);
     return faults.length > 0 ? [`${faults.join("; ")}\n${describePair(pair)}`] : [];
@@ -86,7 +89,7 @@ function faultsIn(kind: Kind, round: Round, { kills }: Operator): string[] {
   const more = faulty.length - MOST_DESCRIBED;
   return [
     ...round.faults,
-    ...strangerFaults(kind, round, kills),
+    ...strangerFaults(kind, round, operator),
     ...faulty.slice(0, MOST_DESCRIBED),
     ...more > 0 ? [`and ${more} connections more`] : [],
   ];

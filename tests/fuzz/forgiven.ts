@@ -5,12 +5,13 @@
  */
 
 import type { Kind } from "../relay/relays.ts";
+import type { Operator } from "./operator.ts";
 import type { Pair } from "./pair.ts";
 import type { Round } from "./round.ts";
 
 /**
  * It may reset a peer that ended its direction without ever having sent a byte, if that reads too
- * slowly (see lib/relay/portable/connection.ts).
+ * slowly (see lib/relay/portable/exchange.ts).
  */
 export function mayReset(kind: Kind, { client, service }: Pair): boolean {
   return kind === "portable" &&
@@ -28,4 +29,14 @@ export function mayEndUnused(kind: Kind, { pairs, silent }: Round): number {
   if (kind !== "portable") return 0;
   return silent.length +
     pairs.filter(({ client, service }) => client === null || service === null).length;
+}
+
+/**
+ * It may have connected a client to the service, and not have been told so by `node:net`, when it is
+ * to hold: that client is held, and connected again.
+ *
+ * @returns of how many clients in a round that may be true
+ */
+export function mayConnectAgain(kind: Kind, { held }: Operator): number {
+  return kind === "portable" ? held : 0;
 }

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { report, run, writeAll } from "../../lib/command_line.ts";
+import { report, run } from "../../lib/command_line.ts";
+import { writeAll } from "../../lib/standard_streams.ts";
 import { fuzz } from "./campaign.ts";
 import { parseOptions } from "./options.ts";
 import { describe, summary } from "./receipt.ts";

@@ -15,6 +15,8 @@ export class Operator {
   holdingSince: number | null = null;
   holds = 0;
   kills = 0;
+  /** How many clients waited as holds began, in all. */
+  held = 0;
   /** The ports of those clients whose connections were killed. */
   readonly killed = new Set<number>();
   #ending = false;
@@ -35,7 +37,8 @@ export class Operator {
   }
 
   async #hold(): Promise<void> {
-    await this.relay.ask("hold");
+    const { queued } = await this.relay.ask("hold");
+    this.held += queued ?? 0;
     this.holdingSince = performance.now();
     this.holds++;
     await pause(this.random.between(...HOLD));

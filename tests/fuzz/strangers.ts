@@ -7,11 +7,14 @@
 
 import type { Kind } from "../relay/relays.ts";
 import type { End } from "./end.ts";
-import { mayEndUnused } from "./forgiven.ts";
+import { mayConnectAgain, mayEndUnused } from "./forgiven.ts";
+import type { Operator } from "./operator.ts";
 import type { Round } from "./round.ts";
 
 /** What is wrong with the ends that were never paired, once all are over. */
-export function strangerFaults(kind: Kind, round: Round, kills: number): string[] {
+export function strangerFaults(kind: Kind, round: Round, operator: Operator): string[] {
+  const { kills } = operator;
+  const again = mayConnectAgain(kind, operator);
   const { plan, silent, strangers, arrived } = round;
   const lonely = lonelyServices(round);
   const serviceEnds = plan.introducer === "client" ? [...strangers] : lonely;
@@ -22,19 +25,19 @@ export function strangerFaults(kind: Kind, round: Round, kills: number): string[
     ...atMost(
       arrived,
       "connections reached the service",
-      plan.visitors.length + rejected,
-      "were made, or made again because the service had broken them off at once",
+      plan.visitors.length + rejected + again,
+      "were made, or made again after a hold, or because the service had broken them off at once",
     ),
     ...atMost(
       count(serviceEnds, ({ sawEnd }) => sawEnd),
       "times the service saw an end before the client had said anything",
-      left + mayEndUnused(kind, round),
+      left + mayEndUnused(kind, round) + again,
       "clients ended like that",
     ),
     ...atMost(
       count(lonely, ({ sawReset }) => sawReset !== null),
       "times the service was reset before the client had said anything",
-      silent.length + kills,
+      silent.length + kills + again,
       "clients went away like that or were killed",
     ),
     ...atMost(

@@ -3,16 +3,16 @@ import { connect, type Socket } from "node:net";
 import { formatAddress } from "../../lib/address.ts";
 import { limited } from "../linux/limited.ts";
 import { echo, type Peer } from "../relay/peer.ts";
+import { brieflyOr } from "../support/long.ts";
 import { start } from "../support/programs.ts";
 import { Proxy } from "../support/proxy.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
 import { testWith } from "../support/tools.ts";
-import { until } from "../support/until.ts";
 import { whyNoTakeover } from "./why_not.ts";
 
 const CLIENTS = 40;
 /** From far too few descriptors for a successor to enough. */
-const LIMITS = { from: 60, to: 260, step: 20 };
+const LIMITS = { from: 60, to: 260, step: brieflyOr(100, 20) };
 
 testWith(
   whyNoTakeover,
@@ -29,7 +29,8 @@ testWith(
     const outcomes = new Set<boolean>();
     for (let limit = LIMITS.from; limit <= LIMITS.to; limit += LIMITS.step) {
       const through = limited(limit);
-      const options = { directory, listen: formatAddress(address), through, args: ["--threads=2"] };
+      const args = ["--threads=2", "--takeover=always"];
+      const options = { directory, listen: formatAddress(address), through, args };
       const next = await Proxy.start(service.address, options).catch((error: Error) => error);
       outcomes.add(next instanceof Proxy);
       if (next instanceof Proxy) current = all.use(next);
@@ -48,32 +49,33 @@ testWith(
 
 testWith(
   whyNoTakeover,
-  "a crowd at the control and handover sockets takes all descriptors, and the proxy lives",
+  "a crowd at the control and handover sockets keeps neither clients nor a successor away",
   async () => {
     await using service = await echo();
     await using proxy = await Proxy.start(service.address, { through: limited(200) });
     using client = await proxy.served();
     const crowd: Socket[] = [];
-    for (let count = 0; count < 250; count++) {
-      const socket = connect(`${proxy.directory}/control.sock`);
-      socket.on("error", () => {});
-      crowd.push(socket);
-    }
-    await until(
-      () => Promise.resolve([...Deno.readDirSync(`/proc/${proxy.process.pid}/fd`)].length),
-      (count) => count >= 200,
-    );
-    // A successor that comes to help finds nobody who can hear it.
+    const come = (socket: string, count: number) => {
+      for (let index = 0; index < count; index++) {
+        const one = connect(`${proxy.directory}/${socket}`);
+        one.on("error", () => {});
+        crowd.push(one);
+      }
+    };
+    // More than there are descriptors for; and as many as are heard at the same time, but for one.
+    come("control.sock", 250);
+    come("handover.sock", 7);
     const listen = formatAddress(proxy.address);
     const args = [listen, formatAddress(service.address), "--runtime-dir", proxy.directory];
-    await using successor = start("proxy", args);
-    await client.send("yo");
-    assert.equal(await client.read(2), "yo");
-    for (const socket of crowd) socket.destroy();
+    await using successor = start("proxy", [...args, "--takeover=always"]);
+    using another = await proxy.served();
     await successor.heard(/Listening/);
-    await client.send("ha");
-    assert.equal(await client.read(2), "ha");
+    for (const peer of [client, another]) {
+      await peer.send("yo");
+      assert.equal(await peer.read(2), "yo");
+    }
     assert.equal((await proxy.process.finished()).code, 0);
     assert.equal((await proxy.status()).pid, successor.pid);
+    for (const socket of crowd) socket.destroy();
   },
 );

@@ -8,6 +8,7 @@ import assert from "node:assert/strict";
 import { type Address, formatAddress } from "../../lib/address.ts";
 import { Service, unusedAddress } from "../relay/peer.ts";
 import { pause } from "../relay/waiting.ts";
+import { brieflyOr } from "../support/long.ts";
 import { controlRequest } from "../support/control_request.ts";
 import { type Running, start } from "../support/programs.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
@@ -15,9 +16,9 @@ import { until } from "../support/until.ts";
 import { Wire } from "./wire.ts";
 
 /** How many connections there are. */
-const WIRES = 8;
+const WIRES = brieflyOr(4, 8);
 /** How many more bytes a client must hear to be sure that it goes on. */
-const MORE = 1_000_000;
+const MORE = 500_000;
 
 /** How far the next moment is from where it was hit last, and how much of that is chance. */
 const STEP = 0.04;
@@ -139,5 +140,6 @@ function launch(directory: string, address: Address, service: Service): Running 
     `--runtime-dir=${directory}`,
     "--log-format=json",
     "--threads=2",
+    "--takeover=always",
   ]);
 }

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
+import { brieflyOr, isLong } from "../support/long.ts";
 import { testWith } from "../support/tools.ts";
 import { Disturbed } from "./disturbed.ts";
 import { whyNoTakeover } from "./why_not.ts";
 
-/** How many takeovers are disturbed; `$KILLS` for more. */
-const KILLS = Number(Deno.env.get("KILLS") ?? 20);
+/** How many takeovers are disturbed. */
+const KILLS = brieflyOr(2, 100);
 
 testWith(
   whyNoTakeover,
@@ -36,8 +37,6 @@ testWith(
       await stage.connect();
     }
     await stage.settle();
-    if (Deno.env.has("KILLS")) {
-      Deno.stdout.writeSync(new TextEncoder().encode(Deno.inspect(outcomes)));
-    }
+    if (isLong) Deno.stdout.writeSync(new TextEncoder().encode(Deno.inspect(outcomes)));
   },
 );

@@ -48,7 +48,8 @@ export class Lineage implements AsyncDisposable {
   /** Starts one that is not counted as the next until it serves. */
   startNext(upstream: Address, args: readonly string[] = []): Promise<Proxy> {
     const { directory, address } = this;
-    return Proxy.start(upstream, { directory, listen: formatAddress(address), args });
+    const listen = formatAddress(address);
+    return Proxy.start(upstream, { directory, listen, args: ["--takeover=always", ...args] });
   }
 
   /** The connections of the one that serves. */

@@ -85,7 +85,7 @@ async function moveIdle(): Promise<void> {
   for (let round = 0; round < rounds; round++) {
     await lineage.replace(service.address);
     const [taken] = lineage.proxy.log("taken_over");
-    say(`  ours: paused for ${Number(taken?.["paused"]).toFixed(1)} ms`);
+    say(`  ours: paused for ${Number(taken?.["pausedMilliseconds"])} ms`);
   }
   for (const wire of wires) wire[Symbol.dispose]();
 }

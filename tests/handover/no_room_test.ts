@@ -21,18 +21,24 @@ testWith(
     using client = await first.served();
     await disk.fill();
     const listen = formatAddress(first.address);
+    const always = ["--takeover=always"];
     const args = [listen, formatAddress(service.address), "--runtime-dir", directory];
-    const { code, stderr } = await complete("proxy", args);
+    const { code, stderr } = await complete("proxy", [...args, ...always]);
     assert.match(stderr, /^disnix-tcp-proxy: Failed to make the control socket in [^\n]+\n$/);
     assert.equal(code, 1);
     assert.deepEqual(first.log("handover_failed"), [], "it was frozen");
     await client.send("ho");
     assert.equal(await client.read(2), "ho");
     await disk.clear();
-    await using second = await Proxy.start(service.address, { directory, listen });
+    await using second = await Proxy.start(service.address, { directory, listen, args: always });
     await client.send("ha");
     assert.equal(await client.read(2), "ha");
-    assert.deepEqual(await names(directory), ["control.sock", "handover.sock", "lock"]);
+    assert.deepEqual(await names(directory), [
+      "control.sock",
+      "handover.sock",
+      "history.jsonl",
+      "lock",
+    ]);
     assert.equal((await second.status()).active, 1);
   },
 );
@@ -45,7 +51,7 @@ testWith(
     const directory = `${disk.path}/proxy`;
     await using service = await echo();
     await using first = await Proxy.start(service.address, { directory });
-    assert.equal((await first.ctl(["drain", "--owner", "me"])).code, 0);
+    await first.drain();
     await disk.fill();
     const { code, stderr } = await first.ctl(["park"]);
     assert.match(stderr, /^proxyctl: Failed to make the control socket in [^\n]+\n$/);
@@ -70,7 +76,7 @@ testWith(
     assert.equal((await first.status()).pid, keeper);
     await disk.clear();
     await using next = await Proxy.start(service.address, { directory, listen });
-    assert.equal((await next.ctl(["resume", "--owner", "me"])).code, 0);
+    await next.resume();
     assert.equal(await client.read(2), "hi");
   },
 );

@@ -14,7 +14,8 @@ import { type Message, PROTOCOL } from "../../lib/handover/messages.ts";
 import { cookieOf, listen } from "../../lib/linux/socket.ts";
 import { acceptAt, connectToPath, listenAtPath } from "../../lib/linux/unix_socket.ts";
 import { CLOSE_REASONS, type CloseReason } from "../../lib/relay/relay.ts";
-import { OwnedDirectory, pathsIn } from "../../lib/runtime_directory.ts";
+import { OwnedDirectory } from "../../lib/runtime_directory/owned_directory.ts";
+import { pathsIn } from "../../lib/runtime_directory/paths.ts";
 import { FIRST_INHERITED_DESCRIPTOR, isSocketActivated } from "../../lib/socket_activation.ts";
 
 /** What each side says, in this order. */
@@ -101,7 +102,8 @@ async function give(
 }
 
 function hear(channel: Channel): void {
-  const received = channel.receive();
+  // What comes with it stays open: it is this one's now.
+  const received = channel.receiveWithDescriptors();
   if (typeof received === "string") throw new Error(`the other side is ${received}`);
   const { type, reason } = received.json as { type: string; reason?: string };
   tell(reason === undefined ? type : `${type}: ${reason}`);

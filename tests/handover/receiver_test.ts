@@ -22,7 +22,10 @@ async function startAgainst(steps: number, how: Failing) {
   await giver.heard(/listening/, "stdout");
   const failed = giver.fail(how);
   const listen = `127.0.0.1:${port}`;
-  const serves = Proxy.start(service.address, { directory, listen }).catch((error) => `${error}`);
+  const args = ["--takeover=always"];
+  const serves = Proxy.start(service.address, { directory, listen, args }).catch((error) =>
+    `${error}`
+  );
   await failed;
   const proxy = await serves;
   if (typeof proxy === "string") return proxy;
@@ -89,6 +92,7 @@ testWith(
     const starting = Proxy.start(service.address, {
       directory,
       listen: address,
+      args: ["--takeover=always"],
       through: held.passedTo([]),
     });
     await giver.heard(/reached/, "stdout");

@@ -11,19 +11,43 @@ import { peerCommand } from "./peer.ts";
 import { Wire } from "./wire.ts";
 import { whyNoTakeover } from "./why_not.ts";
 
-/** Runs a second proxy to its end, with a first one whose client must not notice. */
-async function refuse(
-  args: (first: Proxy) => readonly string[],
-  check: (finished: Finished, first: Proxy) => void,
-): Promise<void> {
-  await using service = await Service.start();
-  await using proxy = await Proxy.start(service.address);
+/** A second proxy that is to be refused. */
+interface Refused {
+  readonly args: (first: Proxy) => readonly string[];
+  readonly check?: (finished: Finished, first: Proxy) => void;
+  /** By default 1. */
+  readonly exitCode?: number;
+}
+
+/** What no proxy can be started with, and the exit code. */
+const WRONG = {
+  "--threads=x": 2,
+  "--control-group=no-such-group": 1,
+  "--half-close-timeout=1": 2,
+};
+
+const stack = new AsyncDisposableStack();
+Deno.test.afterAll(() => stack.disposeAsync());
+let first: Promise<{ service: Service; proxy: Proxy }> | undefined;
+
+/** The first proxy: the same for all who are refused, since it does not change by that. */
+async function startFirst() {
+  const service = stack.use(await Service.start());
+  const proxy = stack.use(await Proxy.start(service.address));
+  return { service, proxy };
+}
+
+/** Runs second proxies to their end, with a first one whose client must not notice. */
+async function refuse(...all: readonly Refused[]): Promise<void> {
+  const { service, proxy } = await (first ??= startFirst());
   using wire = await Wire.through(proxy.address, service);
   for (const end of wire.ends) end.talk();
-  const finished = await complete("proxy", args(proxy));
-  assert.match(finished.stderr, /^disnix-tcp-proxy: [^\n]+\n$/);
-  assert.equal(finished.code, 1);
-  check(finished, proxy);
+  for (const { args, check = () => {}, exitCode = 1 } of all) {
+    const finished = await complete("proxy", args(proxy));
+    assert.match(finished.stderr, /^disnix-tcp-proxy: [^\n]+\n$/);
+    assert.equal(finished.code, exitCode);
+    check(finished, proxy);
+  }
   await wire.settle();
   assert.equal(wire.fault, null);
   assert.deepEqual(proxy.log("handover_failed"), [], "it was frozen");
@@ -34,15 +58,39 @@ testWith(
   "to take over with another listen address is refused, and both are named",
   async () => {
     const { port } = await unusedAddress();
-    await refuse(
-      ({ directory }) => [`127.0.0.1:${port}`, "127.0.0.1:9", "--runtime-dir", directory],
-      ({ stderr }, { address, process }) => {
+    await refuse({
+      args: ({ directory }) => [
+        ...[`127.0.0.1:${port}`, "127.0.0.1:9", "--runtime-dir", directory],
+        "--takeover=always",
+      ],
+      check: ({ stderr }, { address, process }) => {
         assert.ok(
           stderr.includes(`listens on ${formatAddress(address)}, not on 127.0.0.1:${port}`),
         );
         assert.ok(stderr.includes(`process ${process.pid}`), stderr);
       },
-    );
+    });
+  },
+);
+
+testWith(
+  whyNoTakeover,
+  "a second start by accident is refused in a line that says how to replace what runs",
+  async () => {
+    await refuse({
+      args: ({ directory, address }) => [
+        ...[formatAddress(address), "127.0.0.1:9", "--runtime-dir", directory],
+      ],
+      check: ({ stderr }, { directory, process }) => {
+        for (const part of [`(process ${process.pid})`, directory]) {
+          assert.ok(stderr.includes(part), stderr);
+        }
+        assert.match(
+          stderr,
+          /^disnix-tcp-proxy: [^\n]*proxyctl upgrade[^\n]*--takeover always.*\n$/,
+        );
+      },
+    });
   },
 );
 
@@ -50,19 +98,15 @@ testWith(
   whyNoTakeover,
   "a successor with arguments that cannot be used does not touch the one that runs",
   async () => {
-    const wrong = [["--threads=x"], ["--control-group=no-such-group"], ["--half-close-timeout=1"]];
-    for (const args of wrong) {
-      await refuse(
-        ({ directory, address }) => [
-          formatAddress(address),
-          "127.0.0.1:9",
-          "--runtime-dir",
-          directory,
-          ...args,
+    await refuse(
+      ...Object.entries(WRONG).map(([option, exitCode]) => ({
+        args: ({ directory, address }: Proxy) => [
+          ...[formatAddress(address), "127.0.0.1:9", "--runtime-dir", directory],
+          ...["--takeover=always", option],
         ],
-        () => {},
-      );
-    }
+        exitCode,
+      })),
+    );
   },
 );
 
@@ -77,7 +121,7 @@ testWith(
     const directory = `${temporary.path}/proxy`;
     await using proxy = await Proxy.start(service.address, { directory });
     const listen = formatAddress(proxy.address);
-    const args = [listen, "127.0.0.1:9", "--runtime-dir", directory];
+    const args = [listen, "127.0.0.1:9", "--runtime-dir", directory, "--takeover=always"];
     assert.equal((await user.complete("proxy", args)).code, 1);
 
     await Deno.chmod(directory, 0o777);
@@ -95,7 +139,7 @@ testWith(whyNoTakeover, "who is refused leaves the directory as it was", async (
   const mode = () => (Deno.statSync(proxy.directory).mode ?? 0) & 0o777;
   assert.equal(mode(), 0o750);
   const args = [`127.0.0.1:${port}`, "127.0.0.1:9", "--runtime-dir", proxy.directory];
-  assert.equal((await complete("proxy", args)).code, 1);
+  assert.equal((await complete("proxy", [...args, "--takeover=always"])).code, 1);
   assert.equal(mode(), 0o750);
 });
 
@@ -111,7 +155,10 @@ testWith(
     const args = [formatAddress(proxy.address), formatAddress(service.address)];
     const successors = Array.from(
       { length: 4 },
-      () => all.use(start("proxy", [...args, "--runtime-dir", proxy.directory])),
+      () =>
+        all.use(
+          start("proxy", [...args, "--runtime-dir", proxy.directory, "--takeover=always"]),
+        ),
     );
     const alive = new Set(successors);
     for (const one of successors) void one.finished().then(() => alive.delete(one));

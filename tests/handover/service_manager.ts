@@ -1,5 +1,7 @@
 import { libc } from "../../lib/linux/libc.ts";
 import { whichBecomesReadable } from "../../lib/linux/poll.ts";
+import { PATIENCE } from "../support/patience.ts";
+import { sendDatagram } from "../../lib/linux/unix_socket.ts";
 
 const [AF_UNIX, SOCK_DGRAM] = [1, 2];
 
@@ -10,7 +12,7 @@ export class NotifySocket implements Disposable {
   readonly #descriptor = libc.socket(AF_UNIX, SOCK_DGRAM, 0);
 
   /** @param path or a name that begins with `@`, as in `$NOTIFY_SOCKET` */
-  constructor(path: string) {
+  constructor(private readonly path: string) {
     const name = new TextEncoder().encode(path.replace(/^@/, "\0"));
     const address = new Uint8Array([AF_UNIX, 0, ...name]);
     if (libc.bind(this.#descriptor, address, address.length) !== 0) {
@@ -18,11 +20,20 @@ export class NotifySocket implements Disposable {
     }
   }
 
-  /** Waits until it has heard something of that kind, so many times. */
-  async until(pattern: RegExp, times = 1): Promise<void> {
+  /** Fills it up with what nobody reads. */
+  fill(): void {
+    while (sendDatagram(this.path, new Uint8Array(1), 1));
+  }
+
+  /**
+   * Waits until it has heard something of that kind, so many times.
+   *
+   * @throws when nothing is heard for that many milliseconds
+   */
+  async until(pattern: RegExp, times = 1, patience = PATIENCE): Promise<void> {
     const bytes = new Uint8Array(4096);
     while (this.heard.filter((text) => pattern.test(text)).length < times) {
-      const readable = await whichBecomesReadable([this.#descriptor], 20_000);
+      const readable = await whichBecomesReadable([this.#descriptor], patience);
       if (readable.length === 0) throw new Error(`No ${pattern}, but ${Deno.inspect(this.heard)}`);
       const count = libc.recv(this.#descriptor, bytes, bytes.length, 0);
       this.heard.push(new TextDecoder().decode(bytes.subarray(0, count)));

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { PATIENCE } from "../../lib/handover/channel.ts";
 import { Service } from "../relay/peer.ts";
 import { pause } from "../relay/waiting.ts";
+import { brieflyOr, isLong } from "../support/long.ts";
 import type { Running } from "../support/programs.ts";
 import { testWith } from "../support/tools.ts";
 import { Disturbed } from "./disturbed.ts";
@@ -9,8 +10,8 @@ import { Lineage } from "./lineage.ts";
 import { Wire } from "./wire.ts";
 import { whyNoTakeover } from "./why_not.ts";
 
-/** How many takeovers are disturbed; `$STOPS` for more. */
-const STOPS = Number(Deno.env.get("STOPS") ?? 2);
+/** How many takeovers are disturbed. */
+const STOPS = brieflyOr(2, 20);
 
 /** For how long a process is stopped: longer than the other waits for it, or not. */
 const STOPPED_FOR = [PATIENCE + 1500, PATIENCE / 5];
@@ -46,9 +47,7 @@ testWith(
       await stage.connect();
     }
     await stage.settle();
-    if (Deno.env.has("STOPS")) {
-      Deno.stdout.writeSync(new TextEncoder().encode(Deno.inspect(outcomes)));
-    }
+    if (isLong) Deno.stdout.writeSync(new TextEncoder().encode(Deno.inspect(outcomes)));
   },
 );
 

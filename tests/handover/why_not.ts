@@ -1,4 +1,4 @@
-import { whyNoEpoll } from "../../lib/relay/epoll/available.ts";
+import { whyNoEpoll } from "../../lib/linux/available.ts";
 
 /** Why no proxy can take over from another here; `null` if one can. */
 export const whyNoTakeover: string | null = Deno.env.get("RELAY") === "portable"

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { Buffer } from "node:buffer";
 import { connect, type Socket } from "node:net";
 import { randomBytes } from "node:crypto";
 import { type Address, formatAddress } from "../../lib/address.ts";
@@ -15,6 +16,11 @@ const PATTERN = randomBytes(65_521);
 const TWICE = Buffer.concat([PATTERN, PATTERN]);
 /** What is written at once, in bytes. */
 const PIECE = 32 * 1024;
+/**
+ * How long who talks rests after each piece that it hears, in milliseconds: all buffers on the way to it
+ * are full, and the processor is left for something else.
+ */
+const REST = 25;
 
 /** One end of a wire: what it says, and what it must hear. */
 export class End {
@@ -29,6 +35,7 @@ export class End {
   longestGap = 0;
   #heardAt: number | null = null;
   #isTalking = false;
+  #resting: ReturnType<typeof setTimeout> | undefined;
   #changed = Promise.withResolvers<void>();
 
   /**
@@ -62,9 +69,18 @@ export class End {
     this.#talk();
   }
 
-  /** Says no more than it has said. */
+  /** Says no more than it has said, and hears all that comes without a rest. */
   hush(): void {
     this.#isTalking = false;
+    if (this.#resting === undefined) return;
+    clearTimeout(this.#resting);
+    this.#goOn();
+  }
+
+  /** Closes its socket. */
+  close(): void {
+    this.hush();
+    this.socket.destroy();
   }
 
   /** Measures the gaps in what it hears from now on. */
@@ -105,7 +121,18 @@ export class End {
       }
       this.heard += some.length;
     }
+    if (this.#isTalking) this.#rest();
     this.#tell();
+  }
+
+  #rest(): void {
+    this.socket.pause();
+    this.#resting ??= setTimeout(() => this.#goOn(), REST);
+  }
+
+  #goOn(): void {
+    this.#resting = undefined;
+    this.socket.resume();
   }
 
   #ended(how: "end" | "reset"): void {
@@ -167,7 +194,7 @@ export class Wire implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const end of this.ends) end.socket.destroy();
+    for (const end of this.ends) end.close();
   }
 }
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { whyNoEpoll } from "../../lib/relay/epoll/available.ts";
+import { whyNoEpoll } from "../../lib/linux/available.ts";
+import { brieflyOr } from "../support/long.ts";
 import { until } from "../support/until.ts";
 import { testWith } from "../support/tools.ts";
 import { ended, isKeeper, Stage } from "./stage.ts";
@@ -119,7 +120,7 @@ testWith(no, "a keeper that is asked to end does so, and cleans up", async () =>
   assert.equal((await stage.proxy.ctl(["status"])).code, 3);
 });
 
-for (let delay = 0; delay <= 500; delay += 100) {
+for (let delay = 0; delay <= 500; delay += brieflyOr(200, 100)) {
   testWith(
     no,
     `proxyctl park killed after ${delay} ms leaves the proxy drained, or parked`,

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { whyNoEpoll } from "../../lib/relay/epoll/available.ts";
+import { whyNoEpoll } from "../../lib/linux/available.ts";
 import { Peer } from "../relay/peer.ts";
 import { pause } from "../relay/waiting.ts";
 import { HeldSocket } from "../storm/held_socket.ts";
+import { brieflyOr, isLong } from "../support/long.ts";
 import { testWith } from "../support/tools.ts";
 import { until } from "../support/until.ts";
 import { ended, isKeeper, Stage } from "./stage.ts";
@@ -42,12 +43,16 @@ testWith(no, "with clients arriving all the time, not one of 100 is refused or r
   };
   let visits = 0;
   const visitors = Promise.all(Array.from({ length: 100 }, async () => {
-    for (; !over || visits < 100; visits++) await visit();
+    for (; !over || visits < 100; visits++) {
+      await visit();
+      // Somebody comes in each millisecond or two all the same.
+      await pause(100);
+    }
   }));
   let proxy = stage.proxy;
-  for (let upgrade = 0; upgrade < 3; upgrade++) {
+  for (let upgrade = 0; upgrade < brieflyOr(2, 3); upgrade++) {
     await using _previous = proxy;
-    assert.equal((await proxy.ctl(["drain", "--owner", "me"])).code, 0);
+    await proxy.drain();
     assert.equal((await proxy.ctl(["park"])).code, 0);
     proxy.process.kill("SIGTERM");
     assert.equal((await proxy.process.finished()).code, 0);
@@ -66,7 +71,7 @@ testWith(
   "a proxy that is parked says so, and the keeper does once the proxy has gone",
   async () => {
     await using stage = await Stage.set();
-    await stage.drain("--reason", "upgrade");
+    await stage.drain({ reason: "upgrade" });
     const parked = await stage.park("--for", "1m");
     const left = Date.parse(parked.until) - Date.now();
     assert.ok(left > 30_000 && left <= 60_000, `${left}`);
@@ -87,7 +92,7 @@ testWith(
     assert.deepEqual([stopped?.["keeper"], stopped?.["queued"]], [parked.keeper, 1]);
     const { stdout } = await stage.proxy.ctl(["status"]);
     assert.match(stdout, /^state +parked$/m);
-    assert.match(stdout, /^parked until +\S+ \(in (\d+s|1m)\)$/m);
+    assert.match(stdout, /^parked until +in \S+ \(\S+\)$/m);
   },
 );
 
@@ -119,48 +124,6 @@ testWith(no, "somebody answers at every moment from parking to the next proxy", 
   assert.deepEqual([...states], ["drained", "parked"]);
 });
 
-testWith(no, "with only a keeper there, whatever else is asked for is exit 8", async () => {
-  await using stage = await Stage.set();
-  await stage.drain();
-  const { keeper } = await stage.park();
-  await stage.stop();
-  for (
-    const verb of [["drain"], ["resume", "--force"], ["connections"], ["metrics"], ["kill", "1"]]
-  ) {
-    const { code, stdout, stderr } = await stage.proxy.ctl(verb);
-    assert.deepEqual([code, stdout], [8, ""], stderr);
-    assert.match(
-      stderr,
-      new RegExp(`^proxyctl: The proxy is parked .*process ${keeper}.*start a proxy.*\\n$`),
-    );
-  }
-  const again = await stage.proxy.ctl(["park"]);
-  assert.equal(again.code, 8);
-  assert.match(again.stderr, /^proxyctl: The proxy is parked already: process \d+ .*\n$/);
-});
-
-testWith(no, "only a drained proxy can be parked", async () => {
-  await using stage = await Stage.set();
-  const open = await stage.proxy.ctl(["park"]);
-  assert.deepEqual(
-    [open.code, open.stderr],
-    [8, "proxyctl: The proxy is open, and must be drained to be parked: proxyctl drain\n"],
-  );
-  using _active = await stage.proxy.served();
-  assert.equal((await stage.proxy.ctl(["drain", "--no-wait"])).code, 0);
-  const draining = await stage.proxy.ctl(["park"]);
-  assert.equal(draining.code, 8);
-  assert.match(draining.stderr, /^proxyctl: The proxy is draining, .*\n$/);
-});
-
-testWith(no, "a proxy with the portable relay cannot be parked", async () => {
-  await using stage = await Stage.set({ args: ["--relay=portable"] });
-  await stage.drain();
-  const { code, stderr } = await stage.proxy.ctl(["park"]);
-  assert.equal(code, 8);
-  assert.match(stderr, /^proxyctl: The proxy cannot be parked: .*epoll.*\n$/);
-});
-
 testWith(
   no,
   "resumed while the proxy still lives, that serves those who wait, and the keeper ends",
@@ -182,7 +145,7 @@ testWith(
 
 testWith(no, "a resume that belongs to a refused drain does not end the parking", async () => {
   await using stage = await Stage.set();
-  await stage.drain("--exclusive");
+  await stage.drain({ exclusive: true });
   assert.equal((await stage.proxy.ctl(["drain", "--owner", "me", "--exclusive"])).code, 5);
   const parked = await stage.park();
   await stage.resume(stage.proxy);
@@ -204,7 +167,7 @@ testWith(no, "a proxy can be parked again after it was resumed, and by its succe
   }
   await stage.drain();
   const parked = await stage.park();
-  const next = await stage.next();
+  const next = await stage.next({ args: ["--takeover=always"] });
   await stage.proxy.process.finished();
   await ended(parked, stage);
   using client = await stage.client();
@@ -221,7 +184,8 @@ testWith(
     await stage.drain();
     const parked = await stage.park();
     using client = await stage.client();
-    const next = await stage.next();
+    await assert.rejects(stage.next(), /--takeover always/);
+    const next = await stage.next({ args: ["--takeover=always"] });
     assert.equal((await stage.proxy.process.finished()).code, 0);
     await ended(parked, stage);
     assert.equal((await next.status()).state, "drained");
@@ -246,26 +210,6 @@ testWith(
     assert.equal((mode ?? 0) & 0o777, 0o600);
   },
 );
-
-testWith(no, "the keeper has nothing open that its caller had open for proxyctl", async () => {
-  await using stage = await Stage.set();
-  await stage.drain();
-  const file = `${stage.directory}/../held`;
-  const through = ["sh", "-c", `exec 9>"$0"; exec "$@"`, file];
-  await using ctl = stage.proxy.startCtl(["park", "--for", "5s", "--json"], { through });
-  const { code, stdout, stderr } = await ctl.finished();
-  assert.equal(code, 0, stderr);
-  const { keeper } = JSON.parse(stdout);
-  const open = Array.from(Deno.readDirSync(`/proc/${keeper}/fd`), ({ name }) => {
-    try {
-      return Deno.readLinkSync(`/proc/${keeper}/fd/${name}`);
-    } catch {
-      return ""; // closed just now
-    }
-  });
-  assert.deepEqual(open.filter((path) => path.endsWith("/held")), []);
-  await stage.resume(stage.proxy);
-});
 
 testWith(no, "a proxy that may not take over from a keeper says who has the clients", async () => {
   await using stage = await Stage.set();
@@ -295,33 +239,10 @@ testWith(
     assert.equal((await next.status()).state, "drained");
     await running.write("\n");
     const { code, stderr } = await running.finished();
-    assert.deepEqual([code, stderr], [0, ""]);
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /^Drained after [^\n]*\nResumed; 1 client was held, [^\n]*\n$/);
     assert.equal((await next.status()).state, "open");
     assert.equal(await client.read(2), "hi");
-  },
-);
-
-testWith(no, "a parked proxy is not upgraded: exit code 8, and it is parked still", async () => {
-  await using stage = await Stage.set();
-  await stage.drain();
-  await stage.park();
-  const { code, stderr } = await stage.proxy.ctl(["upgrade"]);
-  assert.equal(code, 8);
-  assert.match(stderr, /^proxyctl: The proxy is parked: stop it, and start its successor\n$/);
-  assert.equal((await stage.proxy.status()).state, "parked");
-});
-
-testWith(
-  no,
-  "of two who park it at the same time one does, and the other gets exit code 8",
-  async () => {
-    await using stage = await Stage.set();
-    await stage.drain();
-    const [one, other] = await Promise.all([1, 2].map(() => stage.proxy.ctl(["park", "--json"])));
-    const [parked, refused] = one?.code === 0 ? [one, other] : [other, one];
-    assert.deepEqual([parked?.code, refused?.code], [0, 8], `${one?.stderr}${other?.stderr}`);
-    assert.match(refused?.stderr ?? "", /^proxyctl: [^\n]*is parked already[^\n]*\n$/);
-    Deno.kill(JSON.parse(parked?.stdout ?? "").keeper, "SIGTERM");
   },
 );
 
@@ -329,7 +250,7 @@ testWith(
   no,
   "a resume while a parked proxy is being stopped is done wholly, or not at all",
   async () => {
-    await Promise.all([0, 1, 2, 3, 4, 6, 8, 12].map(async (wait) => {
+    await Promise.all((isLong ? [0, 1, 2, 3, 4, 6, 8, 12] : [0, 3, 8]).map(async (wait) => {
       await using stage = await Stage.set();
       await stage.drain();
       const { keeper } = await stage.park();
@@ -373,3 +294,23 @@ testWith(no, "a socket that the service manager passes on again is not waited fo
   first.finish();
   assert.equal((await next.process.finished()).code, 0);
 });
+
+testWith(
+  no,
+  "something else under the name of the control socket loses nobody who is kept",
+  async () => {
+    await using stage = await Stage.set();
+    await stage.drain();
+    using client = await stage.client();
+    await stage.park();
+    const { controlSocket } = stage.proxy;
+    await Deno.remove(controlSocket);
+    await Deno.mkdir(`${controlSocket}/x`, { recursive: true });
+    await stage.stop();
+    await stage.logged(/Failed to be found at the control socket/);
+    await Deno.remove(controlSocket, { recursive: true });
+    const next = await stage.next();
+    await stage.resume(next);
+    assert.equal(await client.read(2), "hi");
+  },
+);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { whyNoEpoll } from "../../lib/relay/epoll/available.ts";
+import { whyNoEpoll } from "../../lib/linux/available.ts";
 import { formatAddress } from "../../lib/address.ts";
 import { PROGRAMS } from "../../lib/packaging/programs.ts";
 import { echo, Peer } from "../relay/peer.ts";
@@ -95,6 +95,38 @@ testWith(
 );
 
 testWith(
+  no,
+  "the user of a proxy parks it without being a member of the group that may control it",
+  async () => {
+    await using user = await AnotherUser.make();
+    await using service = await echo();
+    const directory = `${user.home}/proxy`;
+    const args = ["127.0.0.1:0", formatAddress(service.address), "--runtime-dir", directory];
+    args.push("--control-group", `${GROUP}`);
+    await using first = await user.start("proxy", args, { group: GROUP });
+    const [, listen = ""] = await first.heard(/"listen":"([^"]*)"/);
+    const ctl = (...args: string[]) =>
+      user.complete("proxyctl", ["--runtime-dir", directory, ...args]);
+    assert.equal((await ctl("drain")).code, 0);
+    const { code, stdout, stderr } = await ctl("park", "--json");
+    assert.equal(code, 0, stderr);
+    const { keeper } = JSON.parse(stdout);
+    try {
+      first.kill("SIGTERM");
+      assert.equal((await first.finished()).code, 0);
+      const { mode, gid } = Deno.lstatSync(`${directory}/control.sock`);
+      assert.deepEqual([(mode ?? 0) & 0o777, gid], [0o660, GROUP]);
+      args[0] = listen;
+      await using next = await user.start("proxy", args, { group: GROUP });
+      await next.heard(/"event":"listen"/);
+      assert.equal((await ctl("resume")).code, 0);
+    } finally {
+      if (isKeeper(keeper, directory)) Deno.kill(keeper, "SIGKILL");
+    }
+  },
+);
+
+testWith(
   whyNoEpoll(),
   "without the permission to call the C library, park says so in a line",
   async () => {
@@ -131,8 +163,10 @@ testWith(no, "a keeper is in the list, and a port that it has is said to be its"
     const { stdout } = await user.complete("proxyctl", ["list"], { env });
     assert.match(
       stdout,
-      new RegExp(`^127.0.0.1:${port} .* parked, ends in \\S+ +0 +0 .* ${keeper} `, "m"),
+      new RegExp(`^127.0.0.1:${port} .* parked, ends in \\S+ +0 +0 `, "m"),
     );
+    const listed = await user.complete("proxyctl", ["list", "--json"], { env });
+    assert.equal(JSON.parse(listed.stdout)[0].keeper, keeper);
     const other = ["--runtime-dir", `${user.home}/other`];
     const taken = await user.complete("proxy", [`127.0.0.1:${port}`, upstream, ...other], { env });
     assert.equal(taken.code, 1);

@@ -2,12 +2,15 @@ import assert from "node:assert/strict";
 import * as clock from "../../lib/linux/clock.ts";
 import * as epoll from "../../lib/linux/epoll.ts";
 import * as errno from "../../lib/linux/errno.ts";
+import { nameOfError } from "../../lib/linux/error_names.ts";
 import * as eventCounter from "../../lib/linux/event_counter.ts";
 import * as pipe from "../../lib/linux/pipe.ts";
+import * as process from "../../lib/linux/process.ts";
 import * as resourceLimit from "../../lib/linux/resource_limit.ts";
 import * as socket from "../../lib/linux/socket.ts";
 import * as socketAddress from "../../lib/linux/socket_address.ts";
 import * as tcpInfo from "../../lib/linux/tcp_info.ts";
+import * as waitingSignals from "../../lib/linux/waiting_signals.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
 import { testWith, without } from "../support/tools.ts";
 
@@ -20,14 +23,20 @@ const COMPILERS = new Map([["x86_64", "x86_64-linux-gnu-gcc"], [
 const HEADERS = [
   "errno.h",
   "fcntl.h",
+  "linux/sockios.h",
   "linux/tcp.h",
   "net/if.h",
   "netinet/in.h",
   "stddef.h",
+  "signal.h",
   "sys/epoll.h",
   "sys/eventfd.h",
+  "sys/ioctl.h",
+  "sys/prctl.h",
   "sys/resource.h",
+  "sys/signalfd.h",
   "sys/socket.h",
+  "sys/wait.h",
   "time.h",
   "unistd.h",
 ];
@@ -38,10 +47,12 @@ const MODULES = [
   errno,
   eventCounter,
   pipe,
+  process,
   resourceLimit,
   socket,
   socketAddress,
   tcpInfo,
+  waitingSignals,
 ];
 
 /** Numbers that lib/linux exports and whose names are its own. */
@@ -52,6 +63,12 @@ const CONSTANTS = MODULES.flatMap((module) => Object.entries(module))
   .filter((entry): entry is [string, number] => typeof entry[1] === "number")
   .filter(([name]) => !OURS.includes(name));
 
+/** Every error that has a name. */
+const ERRORS = Array.from({ length: 200 }, (_, number): [string | null, number] => [
+  nameOfError(number),
+  number,
+]).filter((error): error is [string, number] => error[0] !== null);
+
 /** What an expression of C must come to: sizes and offsets, in bytes. */
 function layouts(arch: string): [string, number][] {
   const event = epoll.eventLayout(arch);
@@ -59,6 +76,7 @@ function layouts(arch: string): [string, number][] {
   const { RLIMIT: limit } = resourceLimit;
   const { SIZE, OFFSET: at, AF_INET, AF_INET6 } = socketAddress;
   const { OFFSET: info } = tcpInfo;
+  const { SIZES: sizes } = waitingSignals;
   return [
     ["sizeof(struct epoll_event)", event.words * 4],
     ["offsetof(struct epoll_event, events)", 0],
@@ -82,6 +100,9 @@ function layouts(arch: string): [string, number][] {
     ["offsetof(struct sockaddr_in6, sin6_scope_id)", at.scope6],
     ["offsetof(struct tcp_info, tcpi_unacked)", info.unacked],
     ["offsetof(struct tcp_info, tcpi_sacked)", info.sacked],
+    ["sizeof(sigset_t)", sizes.set],
+    ["sizeof(struct signalfd_siginfo)", sizes.info],
+    ["offsetof(struct signalfd_siginfo, ssi_signo)", 0],
     ["sizeof(((struct tcp_info *) 0)->tcpi_unacked)", 4],
     ["sizeof(((struct tcp_info *) 0)->tcpi_sacked)", 4],
   ];
@@ -115,7 +136,11 @@ for (const [arch, crossCompiler] of COMPILERS) {
     `constants and layouts are those of the headers of the C library on ${arch}`,
     async () => {
       assert(CONSTANTS.length > 60, `only ${CONSTANTS.length} constants`);
-      assert.equal(await objections(compiler, claims([...CONSTANTS, ...layouts(arch)])), "");
+      assert.equal(ERRORS.length, 131);
+      assert.equal(
+        await objections(compiler, claims([...CONSTANTS, ...ERRORS, ...layouts(arch)])),
+        "",
+      );
     },
   );
 }

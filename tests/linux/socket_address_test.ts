@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
-import { decode, encode, LARGEST, portOf } from "../../lib/linux/socket_address.ts";
+import { decode, encode, LARGEST, OFFSET, portOf } from "../../lib/linux/socket_address.ts";
 import { familyOf } from "../../lib/linux/socket.ts";
 
 const ports = fc.nat(65535);
@@ -59,8 +59,16 @@ Deno.test("the scope of an IPv6 address is kept, by number and by the interface'
   const loopback = { host: "fe80::1%lo", port: 80 };
   assert.deepEqual(decode(encode(loopback)), loopback);
   assert.deepEqual(decode(encode({ host: "fe80::1%1", port: 80 })), loopback);
-  const unknown = { host: "fe80::1%4000000", port: 80 };
-  assert.deepEqual(decode(encode(unknown)), unknown);
+  const gone = encode(loopback);
+  new DataView(gone.buffer).setUint32(OFFSET.scope6, 4_000_000, true);
+  assert.deepEqual(decode(gone), { host: "fe80::1%4000000", port: 80 });
+});
+
+Deno.test("an address of a network interface that is not there is refused", () => {
+  for (const scope of ["nosuch0", "4000000", "0"]) {
+    const message = { message: `there is no network interface "${scope}"` };
+    assert.throws(() => encode({ host: `fe80::1%${scope}`, port: 80 }), message);
+  }
 });
 
 Deno.test("what is no IP address is refused, and so is a family that is not IP", () => {

@@ -48,7 +48,11 @@ export async function accept(listener: Descriptor): Promise<Descriptor> {
 }
 
 /** An option of a socket, as the kernel has it. */
-export function optionOf(descriptor: Descriptor, level: number, option: number): number {
+export function optionOf(
+  descriptor: Pick<Descriptor, "number">,
+  level: number,
+  option: number,
+): number {
   const value = new Int32Array(1);
   const bytes = new Uint8Array(value.buffer);
   const length = new Uint8Array(new Uint32Array([4]).buffer);

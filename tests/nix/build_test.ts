@@ -20,6 +20,19 @@ const managers = Object.keys(PROCESS_TYPES) as (keyof typeof PROCESS_TYPES)[];
 const PACKAGE = 'stub.callPackage (root + "/nix/package.nix") { }';
 const withProxy = { services: "services-with-proxy", distribution: "distribution-with-proxy" };
 
+/** Where the wrapper says that the log is. */
+const LOGS: Record<keyof typeof PROCESS_TYPES, string> = {
+  bsdrc: "/tmp/nixproc-disnix-tcp-proxy-3000.log",
+  cygrunsrv: "/var/log/disnix-tcp-proxy-3000.log",
+  disnix: "/tmp/nixproc-disnix-tcp-proxy-3000.log",
+  docker: "docker logs dysnomia-disnix-tcp-proxy-3000 (gone with the container)",
+  launchd: "/var/log/disnix-tcp-proxy-3000.log",
+  "s6-rc": "/var/log/s6-log/disnix-tcp-proxy-3000/current",
+  supervisord: "/var/log/disnix-tcp-proxy-3000.log",
+  systemd: "journalctl -u nix-process-disnix-tcp-proxy-3000",
+  sysvinit: "/tmp/nixproc-disnix-tcp-proxy-3000.log",
+};
+
 /** Builds the components of models. @returns their store paths by the names of the services */
 async function components(nix: Nix, models: Models): Promise<Record<string, string>> {
   const deployment = deploymentOf(models);
@@ -53,6 +66,12 @@ function setting(text: string, key: string): string | undefined {
   return text.split("\n").find((line) => line.startsWith(`${key}=`))?.slice(key.length + 1);
 }
 
+/** The script that starts a process of Dysnomia's, whose end is noticed if it fails. */
+function startOf(config: string): string {
+  const [, path = ""] = /^"eval (\S+) \|\| exit 1"$/.exec(setting(config, "process") ?? "") ?? [];
+  return path;
+}
+
 testNix(missing, "the package has the four executables, the same at each build", async (nix) => {
   // This downloads the libraries, and compares their hash with that in package.nix.
   const [path = ""] = await nix.build(PACKAGE);
@@ -61,7 +80,17 @@ testNix(missing, "the package has the four executables, the same at each build",
     names.sort(),
     Object.values(PROGRAMS).map(({ executable }) => executable).sort(),
   );
+  for (
+    const completions of [
+      "bash-completion/completions/proxyctl",
+      "zsh/site-functions/_proxyctl",
+      "fish/vendor_completions.d/proxyctl.fish",
+    ]
+  ) {
+    assert.match(await read(path, "share", completions), /^#.*proxyctl/);
+  }
   for (const { script, executable } of Object.values(PROGRAMS)) {
+    assert.match(await read(path, "share/man/man1", `${executable}.1`), /^\.TH .* 1 "/);
     const { metadata } = await readExecutable(join(path, "bin", executable));
     assert.equal(metadata.entrypoint_key, script);
   }
@@ -83,7 +112,7 @@ testNix(missing, "the simple deployment: daemons with a PID file and a log", asy
       setting(config, "pidFile") ?? "",
       new RegExp(`^/home/alice/var/run/${name}-[0-9a-f]{8}\\.pid$`),
     );
-    const start = setting(config, "process") ?? "";
+    const start = startOf(config);
     await assertIsProgram(start);
     const text = await read(start);
     assert.match(text, /--output \/home\/alice\/var\/log\/hello-world-server-3001\.log/);
@@ -93,7 +122,7 @@ testNix(missing, "the simple deployment: daemons with a PID file and a log", asy
   await t.step("the proxy", async () => {
     const name = "disnix-tcp-proxy-3000";
     const config = await read(disnix_tcp_proxy, "etc/dysnomia/process", name);
-    const start = setting(config, "process") ?? "";
+    const start = startOf(config);
     await assertIsProgram(start);
     const text = await read(start);
     const directory = "/home/alice/var/run/disnix-tcp-proxy/3000";
@@ -101,8 +130,8 @@ testNix(missing, "the simple deployment: daemons with a PID file and a log", asy
     assert.match(
       text,
       new RegExp(
-        `disnix-tcp-proxy '--runtime-dir' '${directory}' '--stop-timeout' '10s' ` +
-          "'3000' '127.0.0.1:3001'\n",
+        `disnix-tcp-proxy '--runtime-dir' '${directory}' '--connect-timeout' '10s' ` +
+          "'--stop-timeout' '10s' '3000' '127.0.0.1:3001'\n",
       ),
     );
   });
@@ -110,10 +139,9 @@ testNix(missing, "the simple deployment: daemons with a PID file and a log", asy
   await t.step("the wrapper", async () => {
     await assertIsProgram(join(disnix_tcp_proxy, "bin/wrapper"));
     await assertIsProgram(join(disnix_tcp_proxy, "libexec/wrapper"));
-    assert.match(
-      await read(disnix_tcp_proxy, "libexec/wrapper"),
-      /directory='\/home\/alice\/var\/run\/disnix-tcp-proxy\/3000'/,
-    );
+    const text = await read(disnix_tcp_proxy, "libexec/wrapper");
+    assert.match(text, /directory='\/home\/alice\/var\/run\/disnix-tcp-proxy\/3000'/);
+    assert.match(text, /log='\/home\/alice\/var\/log\/disnix-tcp-proxy-3000\.log'/);
   });
 
   await t.step("the client knows the proxy", async () => {
@@ -140,18 +168,24 @@ testNix(missing, "the client goes where it was built for, or where it is told", 
 });
 
 testNix(missing, "every process manager gets its files and the wrapper", async (nix, t) => {
-  for (const manager of managers) {
+  const all = managers.map((manager) =>
+    deploymentOf({ deployment: "deployment", ...withProxy, parameters: managedBy(manager) })
+  );
+  const built = await nix.build(
+    `map (services: services.disnix_tcp_proxy.component) [ ${
+      all.map((one) => `(${one})`).join(" ")
+    } ]`,
+  );
+  assert.equal(built.length, managers.length);
+  for (const [index, manager] of managers.entries()) {
     await t.step(manager, async () => {
-      const { disnix_tcp_proxy } = await components(nix, {
-        deployment: "deployment",
-        ...withProxy,
-        parameters: managedBy(manager),
-      });
-      assert.ok(disnix_tcp_proxy);
+      const disnix_tcp_proxy = built[index] ?? "";
       await assertIsProgram(join(disnix_tcp_proxy, "bin/wrapper"));
       const wrapper = join(disnix_tcp_proxy, "libexec/wrapper");
       await assertIsProgram(wrapper);
-      assert.match(await read(wrapper), new RegExp(`module_type='${PROCESS_TYPES[manager]}'`));
+      const text = await read(wrapper);
+      assert.match(text, new RegExp(`module_type='${PROCESS_TYPES[manager]}'`));
+      assert.equal(/^readonly log='(.*)'$/m.exec(text)?.[1], LOGS[manager]);
       await assert.rejects(
         Deno.lstat(join(disnix_tcp_proxy, "dysnomia-support")),
         Deno.errors.NotFound,
@@ -159,6 +193,20 @@ testNix(missing, "every process manager gets its files and the wrapper", async (
       );
     });
   }
+});
+
+testNix(missing, "an ordinary user's daemons have their logs with the others", async (nix) => {
+  const { disnix_tcp_proxy = "", hello_world_server = "" } = await components(nix, {
+    deployment: "deployment",
+    ...withProxy,
+    parameters: managedBy("disnix", 'stateDir = "/home/alice"; forceDisableUserChange = true;'),
+  });
+  assert.match(
+    await read(disnix_tcp_proxy, "libexec/wrapper"),
+    /log='\/home\/alice\/log\/nixproc-disnix-tcp-proxy-3000\.log'/,
+  );
+  const config = await read(hello_world_server, "etc/dysnomia/process/hello-world-server-3001");
+  await assertIsProgram(startOf(config));
 });
 
 testNix(missing, "the unit for systemd", async (nix, t) => {
@@ -243,8 +291,11 @@ testNix(missing, "socket activation: the socket belongs to the service", async (
   assert.match(setting(service, "ExecStart") ?? "", /'--exit-when-idle' '30s' '3001'$/);
 });
 
-testNix(missing, "durations of a package are those of its proxy and its wrapper", async (nix) => {
-  const [path = ""] = await nix.build(`
+testNix(
+  missing,
+  "durations and the like of a package are those of its proxy and its wrapper",
+  async (nix) => {
+    const [path = ""] = await nix.build(`
     let packages = import (root + "/nix/deployment-simple/top-level/all-packages.nix") {
       inherit (stub) system;
       pkgs = stub;
@@ -257,16 +308,27 @@ testNix(missing, "durations of a package are those of its proxy and its wrapper"
       drainTimeout = "1h";
       lease = "2h";
       parkTime = "3m";
+      waitUpstream = "4m";
+      connectTimeout = "20s";
       stopTimeout = "1m30s";
+      suspendQuiet = "200ms";
+      abortOnClose = true;
+      sendProxy = "v1";
+      acceptProxy = [ "10.0.0.0/8" ];
     } { hello_world_server = { target.properties.hostname = "::1"; port = 1; }; }`);
-  const wrapper = await read(path, "libexec/wrapper");
-  assert.match(wrapper, /drain_timeout='1h'/);
-  assert.match(wrapper, /lease='2h'/);
-  assert.match(wrapper, /park_time='3m'/);
-  const config = await read(path, "etc/dysnomia/process/disnix-tcp-proxy-8080");
-  const start = await read(setting(config, "process") ?? "");
-  assert.match(start, /'--stop-timeout' '1m30s' '8080' '\[::1\]:1'/);
-});
+    const wrapper = await read(path, "libexec/wrapper");
+    assert.match(wrapper, /drain_timeout='1h'/);
+    assert.match(wrapper, /lease='2h'/);
+    assert.match(wrapper, /park_time='3m'/);
+    assert.match(wrapper, /wait_upstream='4m'/);
+    const config = await read(path, "etc/dysnomia/process/disnix-tcp-proxy-8080");
+    const start = await read(startOf(config));
+    assert.match(
+      start,
+      /'--connect-timeout' '20s' '--stop-timeout' '1m30s' '--suspend-quiet' '200ms' '--abort-on-close' '--send-proxy' 'v1' '--accept-proxy' '10\.0\.0\.0\/8' '8080' '\[::1\]:1'/,
+    );
+  },
+);
 
 testNix(missing, "the wrapper makes the user, which Dysnomia must not delete", async (nix) => {
   const [path = ""] = await nix.build(`

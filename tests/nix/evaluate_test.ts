@@ -116,7 +116,7 @@ testNix(missing, "the wrapper asks Dysnomia for the module of its process manage
   const moduleOf = async (processType: string) => {
     const text = await nix.evaluate(`
       stub.callPackage (root + "/nix/pkgs/disnix-tcp-proxy/wrapper.nix") { } {
-        programs = "/programs"; port = 1; directory = "/run/1"; processType = "${processType}";
+        programs = "/programs"; port = 1; directory = "/run/1"; log = "/log"; processType = "${processType}";
       }`);
     return /^readonly module='(.*)'$/m.exec(String(text))?.[1];
   };
@@ -151,6 +151,10 @@ testNix(missing, "the module makes a service of each instance", async (nix) => {
         upstream = "127.0.0.1:9080";
         threads = "auto";
         openFirewall = true;
+        suspendQuiet = "200ms";
+        abortOnClose = true;
+        sendProxy = "v2";
+        acceptProxy = [ "10.0.0.0/8" "::1" ];
         extraOptions = [ "--idle-timeout" "1h" ];
       };
       mail = {
@@ -173,7 +177,7 @@ testNix(missing, "the module makes a service of each instance", async (nix) => {
   const web = systemd.services["disnix-tcp-proxy-web"];
   assert.match(
     String(web?.serviceConfig["ExecStart"]),
-    /"--threads" "auto" .*"--idle-timeout" "1h" "8080" "127\.0\.0\.1:9080"$/,
+    /"--threads" "auto" .* "--suspend-quiet" "200ms" "--abort-on-close" "--send-proxy" "v2" "--accept-proxy" "10\.0\.0\.0\/8" "--accept-proxy" "::1" "--idle-timeout" "1h" "8080" "127\.0\.0\.1:9080"$/,
   );
   assert.deepEqual(web?.wantedBy, ["multi-user.target"]);
   assert.equal(web?.serviceConfig["User"], "disnix-tcp-proxy-web");
@@ -195,6 +199,32 @@ testNix(missing, "the module makes a service of each instance", async (nix) => {
   assert.equal(systemd.sockets["disnix-tcp-proxy-mail"]?.socketConfig["ListenStream"], "[::1]:25");
   assert.deepEqual(Object.keys(users.users), ["disnix-tcp-proxy-web"]);
   assert.deepEqual(networking, { firewall: { allowedTCPPorts: [8080] } });
+});
+
+testNix(missing, "the page is a service of a user of its own, with a password", async (nix) => {
+  const page = async (options: string) =>
+    await nix.evaluate(`(import (root + "/tests/nix/stub/module.nix")).evaluate {
+      module = import (root + "/nix/page.nix");
+      pkgs = stub;
+      service = "disnix-tcp-proxy-page";
+      instances = ${options};
+    }`) as { systemd: { services: Record<string, { serviceConfig: Record<string, unknown> }> } };
+  assert.deepEqual(await page("null"), {});
+  const password = 'passwordFile = "/run/keys/page";';
+  const { systemd } = await page(
+    `{ ${password} controlGroups = [ "wheel" ]; allowedHosts = [ "a.example" ]; }`,
+  );
+  const config = systemd.services["disnix-tcp-proxy-page"]?.serviceConfig ?? {};
+  assert.match(
+    `${config["ExecStart"]}`,
+    /proxyctl" "serve" "--listen" "127\.0\.0\.1:8404" "--allow-host" "a\.example" --password-file \$\{CREDENTIALS_DIRECTORY\}\/password$/,
+  );
+  assert.deepEqual(config["SupplementaryGroups"], ["wheel"]);
+  assert.equal(config["LoadCredential"], "password:/run/keys/page");
+  await assert.rejects(page(`{ ${password} controlGroups = [ ]; }`), /controlGroups is empty/);
+  await assert.rejects(page('{ controlGroups = [ "wheel" ]; }'), /passwordFile is not defined/);
+  const stored = 'passwordFile = "/nix/store/a"; controlGroups = [ "wheel" ];';
+  await assert.rejects(page(`{ ${stored} }`), /is in the store/);
 });
 
 testNix(missing, "the module without instances does nothing", async (nix) => {

@@ -40,7 +40,15 @@ export interface Models {
   readonly distribution: string;
   /** Further parameters of the services model, in Nix. */
   readonly parameters?: string;
+  /** The machines, in Nix; by default those of the infrastructure model. */
+  readonly infrastructure?: string;
+  /** Where a copy of `nix` is that is to be used instead. */
+  readonly copy?: string;
 }
+
+/** Two machines, for {@linkcode Models}. */
+export const TWO_MACHINES =
+  `{ test1.properties.hostname = "test1"; test2.properties.hostname = "test2"; }`;
 
 /** The parameters with which `deployment` is for a process manager. */
 export function managedBy(manager: keyof typeof PROCESS_TYPES, more = ""): string {
@@ -51,13 +59,22 @@ export function managedBy(manager: keyof typeof PROCESS_TYPES, more = ""): strin
 export const processmgmt = 'nix-processmgmt = stub.path + "/nix-processmgmt";';
 
 /** An expression for the services of models: `{ NAME = { type, component }; … }`. */
-export function deploymentOf({ deployment, services, distribution, parameters = "" }: Models) {
+export function deploymentOf(
+  {
+    deployment,
+    services,
+    distribution,
+    parameters = "",
+    infrastructure = 'import (models + "/infrastructure.nix")',
+    copy = join(ROOT, "nix"),
+  }: Models,
+): string {
   return `import (root + "/tests/nix/deployment.nix") (
-    let models = root + "/nix/${deployment}/DistributedDeployment"; in {
+    let models = ${copy}/${deployment}/DistributedDeployment; in {
       pkgs = stub;
       services = models + "/${services}.nix";
       distribution = models + "/${distribution}.nix";
-      infrastructure = import (models + "/infrastructure.nix");
+      infrastructure = ${infrastructure};
       parameters = { ${parameters} };
     })`;
 }
@@ -72,20 +89,36 @@ export function moduleWith(instances: string): string {
   }`;
 }
 
-/** Defines a test that gets a store; it is ignored where something is missing. */
+/** Of one file of tests: what one of them has built the others need not build again. */
+class SharedStore {
+  #nix: Promise<Nix> | null = null;
+
+  constructor() {
+    Deno.test.afterAll(async () => await (await this.#nix)?.[Symbol.asyncDispose]());
+  }
+
+  get nix(): Promise<Nix> {
+    return this.#nix ??= Nix.start();
+  }
+}
+
+let shared: SharedStore | null = null;
+
+/**
+ * Defines a test that gets the store of its file, which is removed after the last one; it is ignored
+ * where something is missing.
+ */
 export function testNix(
   missing: string | null,
   name: string,
   test: (nix: Nix, t: Deno.TestContext) => Promise<void>,
 ): void {
   const ignore = missing !== null;
+  const store = shared ??= new SharedStore();
   Deno.test({
     name: ignore ? `${name} (ignored: ${missing})` : name,
     ignore,
-    async fn(t) {
-      await using nix = await Nix.start();
-      await test(nix, t);
-    },
+    fn: async (t) => await test(await store.nix, t),
   });
 }
 

@@ -9,7 +9,10 @@ export interface Metadata {
   readonly argv: readonly string[];
   readonly permissions: Readonly<Record<string, readonly string[] | boolean | null>>;
   readonly entrypoint_key: string;
-  readonly app_name: string;
+  /** Not there before Deno 2.9. */
+  readonly app_name?: string;
+  /** Of V8's cache of compiled code in the folder for temporary files; `null` if it has none. */
+  readonly code_cache_key: unknown;
   readonly otel_config: { readonly tracing_enabled: boolean; readonly metrics_enabled: boolean };
 }
 
@@ -25,8 +28,8 @@ type Entry =
   | { readonly Dir: { readonly n: string; readonly e: readonly Entry[] } }
   | { readonly File: { readonly n: string; readonly t: number } };
 
-/** Stands before the metadata, twice. */
-const MAGIC = "d3n0l4ndd3n0l4nd";
+/** What stands before the metadata, once or (as of Deno 2.9) twice, and its length in 8 bytes. */
+const BEGIN = /(?:d3n0l4nd){1,2}[^]{8}(?=\{"argv")/;
 
 /** @throws when the file is no executable of `deno compile` */
 export async function readExecutable(
@@ -34,10 +37,11 @@ export async function readExecutable(
 ): Promise<{ metadata: Metadata; files: EmbeddedFile[] }> {
   // One byte, one character: all that is looked for is ASCII.
   const text = new TextDecoder("latin1").decode(await Deno.readFile(path));
-  const magic = text.indexOf(MAGIC);
-  if (magic < 0) throw new Error(`${path} has nothing embedded`);
-  const metadata = jsonAt(text, text.indexOf("{", magic)) as Metadata;
-  const entries = jsonAt(text, text.indexOf('[{"Dir"', magic)) as readonly Entry[];
+  const begin = BEGIN.exec(text);
+  if (begin === null) throw new Error(`${path} has nothing embedded`);
+  const start = begin.index + begin[0].length;
+  const metadata = jsonAt(text, start) as Metadata;
+  const entries = jsonAt(text, text.indexOf('[{"Dir"', start)) as readonly Entry[];
   return { metadata, files: filesIn(entries, "") };
 }
 

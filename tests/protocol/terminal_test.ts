@@ -70,7 +70,7 @@ onTerminal("a reply leaves a line intact that is longer than the screen", async 
 
 onTerminal("a reply cannot steer the terminal", async ({ client, socket }) => {
   socket.write("\x1b[2Jevil\r\n");
-  await client.heard(/\\u\{1b\}\[2Jevil\r\n/, "stdout");
+  await client.heard(/\\u001b\[2Jevil\r\n/, "stdout");
   assert.ok(!client.stdout.includes("\x1b[2J"));
 });
 

@@ -1,19 +1,13 @@
 import assert from "node:assert/strict";
-import { mock } from "node:test";
 import { IdleTimer } from "../../lib/idle_timer.ts";
 import { Patience } from "../../lib/protocol/patience.ts";
+import { FakeTimers } from "../support/fake_timers.ts";
 
 /** Runs a test with a clock that only moves when told to. */
 function withClock(test: (tick: (milliseconds: number) => void) => void): () => void {
   return () => {
-    mock.timers.enable({ apis: ["setTimeout"] });
-    try {
-      test((milliseconds) => {
-        for (let passed = 0; passed < milliseconds; passed++) mock.timers.tick(1);
-      });
-    } finally {
-      mock.timers.reset();
-    }
+    using timers = new FakeTimers();
+    test((milliseconds) => timers.pass(milliseconds));
   };
 }
 

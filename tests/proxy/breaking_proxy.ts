@@ -8,10 +8,10 @@ import { run } from "../../lib/command_line.ts";
 import { listen } from "../../lib/proxy/listen.ts";
 import { NAME, parseOptions } from "../../lib/proxy/options.ts";
 import { startProxy } from "../../lib/proxy/proxy.ts";
-import { stopSignals } from "../../lib/signals.ts";
+import { proxySignals } from "../../lib/proxy/signals.ts";
 
 await run(NAME, async () => {
-  const stopSignal = stopSignals();
+  const signals = await proxySignals();
   const proxy = await startProxy(parseOptions(Deno.args), async (options, log, events) => {
     const relay = await listen(options, log, events);
     void Deno.stdin.read(new Uint8Array(1)).then(() => {
@@ -21,7 +21,7 @@ await run(NAME, async () => {
     });
     return relay;
   });
-  const stopped = stopSignal().then(() => proxy.stop(stopSignal()));
+  const stopped = signals.stop.then(() => proxy.stop(signals.cutShort));
   await Promise.race([stopped, proxy.ended]);
   return 0;
 });

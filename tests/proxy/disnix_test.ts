@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { echo } from "../relay/peer.ts";
+import { lendProxy } from "../support/lent_proxy.ts";
 import { Proxy } from "../support/proxy.ts";
 
 /** What the wrapper calls for Disnix. */
@@ -27,8 +28,8 @@ Deno.test("a second deployer's lock is refused, and its unlock releases nothing"
 });
 
 Deno.test("the unlock of a proxy that was never locked succeeds", async () => {
-  await using service = await echo();
-  await using proxy = await Proxy.start(service.address);
+  await using lent = await lendProxy();
+  const { proxy } = lent;
   const { code, stdout } = await proxy.ctl(UNLOCK);
   assert.deepEqual([code, stdout], [0, "Already open\n"]);
 });
@@ -52,8 +53,8 @@ Deno.test("a refusal is remembered over a crash of the proxy", async () => {
 });
 
 Deno.test("a lock that fails by its deadline leaves nothing to absorb", async () => {
-  await using service = await echo();
-  await using proxy = await Proxy.start(service.address);
+  await using lent = await lendProxy();
+  const { proxy } = lent;
   {
     using _active = await proxy.served();
     assert.equal((await proxy.ctl([...LOCK, "--timeout", "100ms"])).code, 4);

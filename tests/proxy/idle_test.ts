@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { echo } from "../relay/peer.ts";
+import { pause, steady } from "../relay/waiting.ts";
 import { Proxy } from "../support/proxy.ts";
 import { testWith } from "../support/tools.ts";
 
@@ -7,15 +8,15 @@ import { testWith } from "../support/tools.ts";
 const LOOK = 2500;
 
 /** What a process has used of the processor, in ticks. Source: proc_pid_stat(5). */
-async function ticks(pid: number): Promise<number> {
-  const stat = await Deno.readTextFile(`/proc/${pid}/stat`);
+function ticks(pid: number): number {
+  const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return Number(fields[11]) + Number(fields[12]);
 }
 
 /** How often its main thread went to sleep. */
-async function sleeps(pid: number): Promise<number> {
-  const status = await Deno.readTextFile(`/proc/${pid}/status`);
+function sleeps(pid: number): number {
+  const status = Deno.readTextFileSync(`/proc/${pid}/status`);
   return Number(/^voluntary_ctxt_switches:\s*(\d+)/m.exec(status)?.[1]);
 }
 
@@ -27,19 +28,17 @@ testWith(
     await using open = await Proxy.start(service.address, { args: ["--idle-timeout", "1h"] });
     await using drained = await Proxy.start(service.address);
     using _client = await open.served();
-    assert.equal((await drained.ctl(["drain"])).code, 0);
+    await drained.drain();
     using _held = await drained.connect();
     await drained.until(({ queued }) => queued === 1);
     const pids = [open.process.pid, drained.process.pid];
-    // What the last request left to do is done after a moment.
-    await new Promise((resolve) => setTimeout(resolve, 500));
-    const before = await Promise.all(
-      pids.map(async (pid) => [await ticks(pid), await sleeps(pid)]),
-    );
-    await new Promise((resolve) => setTimeout(resolve, LOOK));
+    // What the last request left to do is done after a moment, or a longer one.
+    for (const pid of pids) await steady(() => ticks(pid), 500);
+    const before = pids.map((pid) => [ticks(pid), sleeps(pid)]);
+    await pause(LOOK);
     for (const [index, pid] of pids.entries()) {
-      const used = await ticks(pid) - (before[index]?.[0] ?? 0);
-      const slept = await sleeps(pid) - (before[index]?.[1] ?? 0);
+      const used = ticks(pid) - (before[index]?.[0] ?? 0);
+      const slept = sleeps(pid) - (before[index]?.[1] ?? 0);
       assert.ok(used <= 1, `${used} ticks`);
       // Idle clients may have to be looked after; who is queued need not.
       if (pid === drained.process.pid) assert.ok(slept <= 2, `woken ${slept} times`);

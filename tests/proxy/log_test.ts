@@ -16,8 +16,9 @@ Deno.test("one line for each thing that happens, and for connections only with d
     }
     await proxy.until(({ active }) => active === 0);
     const request = (path: string, body: object) => proxy.request("POST", path, body);
-    await request("/v1/drain", { owner: "me", reason: "upgrade {now}" });
-    await request("/v1/drain", { owner: "you" });
+    const reason = "upgrade {now} } { }} {{";
+    await request("/v1/drain", { owner: "me", reason });
+    await request("/v1/drain", { owner: "you}" });
     await request("/v1/resume", { owner: "me" });
     proxy.process.kill("SIGTERM");
     await proxy.process.finished();
@@ -26,8 +27,10 @@ Deno.test("one line for each thing that happens, and for connections only with d
     const expected = ["listen", ...connection, "drain", "drained", "refused", "resume"];
     assert.deepEqual(events, [...expected, "stop", "stopped"]);
     const [drain] = proxy.log("drain");
-    assert.deepEqual([drain?.["owner"], drain?.["reason"]], ["me", "upgrade {now}"]);
-    assert.equal(drain?.["message"], 'Draining for "me": upgrade {now}; 0 active');
+    assert.deepEqual([drain?.["owner"], drain?.["reason"]], ["me", reason]);
+    assert.equal(drain?.["message"], `Draining for "me": ${reason}; 0 active`);
+    const [refused] = proxy.log("refused");
+    assert.equal(refused?.["message"], 'Refused a drain for "you}": held by "me"');
   }
 });
 
@@ -99,8 +102,11 @@ for (const readLate of [false, true]) {
         let heard = "";
         for await (const text of child.stderr.pipeThrough(new TextDecoderStream())) {
           heard += text;
-          if (/^\d+ lines of the log were lost, because nobody read it$/m.test(heard)) break;
+          if (/"event":"lost","lost":\d+}\n/.test(heard)) break;
         }
+        const lines = heard.split("\n").slice(0, -1).map((line) => JSON.parse(line));
+        const { message } = lines.find(({ event }) => event === "lost");
+        assert.match(message, /^\d+ lines of the log were lost, because nobody read it$/);
       }
     } finally {
       child.kill("SIGTERM");

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { formatAddress } from "../../lib/address.ts";
-import { whyNoEpoll } from "../../lib/relay/epoll/available.ts";
+import { whyNoEpoll } from "../../lib/linux/available.ts";
 import { echo, type Service } from "../relay/peer.ts";
 import { commandOf, Running } from "../support/programs.ts";
 import { Proxy } from "../support/proxy.ts";

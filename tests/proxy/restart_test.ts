@@ -12,7 +12,7 @@ Deno.test("a proxy killed while drained is drained again: clients are held, and 
   const directory = `${temporary.path}/proxy`;
   await using service = await echo();
   await using first = await Proxy.start(service.address, { directory });
-  assert.equal((await first.ctl([...DRAIN, "--reason", "upgrade"])).code, 0);
+  await first.drain({ reason: "upgrade" });
   const before = await first.status();
   await first.crash();
   assert.equal((await first.ctl(["status"])).code, 3);
@@ -26,7 +26,7 @@ Deno.test("a proxy killed while drained is drained again: clients are held, and 
   await second.until((now) => now.queued === 1);
   assert.equal(held.received, 0);
   assert.equal((await second.ctl(["resume", "--owner", "you"])).code, 5);
-  assert.equal((await second.ctl(["resume", "--owner", "me"])).code, 0);
+  await second.resume();
   assert.equal(await held.read(2), "hi");
 });
 
@@ -35,7 +35,7 @@ Deno.test("a proxy killed while drained is open again once the lease is over, an
   const directory = `${temporary.path}/proxy`;
   await using service = await echo();
   await using first = await Proxy.start(service.address, { directory });
-  assert.equal((await first.ctl([...DRAIN, "--lease", "50ms"])).code, 0);
+  await first.drain({ lease: "50ms" });
   await first.crash();
   await new Promise((resolve) => setTimeout(resolve, 50));
   await using second = await Proxy.start(service.address, { directory });
@@ -80,18 +80,62 @@ Deno.test("a retarget during a drain survives a crash, unless the command line n
   for (const upstream of [first, first, third]) {
     await using proxy = await Proxy.start(upstream.address, { directory });
     if (proxies.push(proxy) === 1) {
-      assert.equal((await proxy.ctl(DRAIN)).code, 0);
-      const retargeted = await proxy.ctl(["retarget", formatAddress(second.address)]);
-      assert.equal(retargeted.code, 0);
+      await proxy.drain();
+      await proxy.retarget(second.address);
     }
     const seen = (await proxy.status()).upstream;
     assert.equal(seen, formatAddress(upstream === third ? third.address : second.address));
     await proxy.crash();
   }
   await using proxy = await Proxy.start(third.address, { directory });
-  assert.equal((await proxy.ctl(["resume", "--owner", "me"])).code, 0);
+  await proxy.resume();
   using client = await proxy.connect();
   assert.equal(await client.read(1), "3");
+});
+
+Deno.test("after a retarget the next process says which upstream counts, and why", async () => {
+  await using temporary = await TemporaryDirectory.make();
+  const directory = `${temporary.path}/proxy`;
+  await using first = await echo();
+  await using second = await echo();
+  const [one, two] = [formatAddress(first.address), formatAddress(second.address)];
+  const start = () => Proxy.start(first.address, { directory });
+  {
+    await using proxy = await start();
+    await proxy.retarget(second.address);
+    await proxy.crash();
+  }
+  {
+    await using proxy = await start();
+    assert.deepEqual(
+      [(await proxy.logged("retarget_over"))["message"], (await proxy.status()).upstream],
+      [
+        `New connections go to ${one}, as the command line says; the retarget to ${two} was for the ` +
+        `process before: proxyctl retarget ${two} to have it again`,
+        one,
+      ],
+    );
+    await proxy.drain();
+    await proxy.retarget(second.address);
+    await proxy.crash();
+  }
+  {
+    await using proxy = await start();
+    assert.deepEqual(
+      [(await proxy.logged("retarget"))["message"], (await proxy.status()).upstream],
+      [
+        `New connections go to ${two}, by a retarget that goes on, not to ${one} as the command line ` +
+        `says: proxyctl retarget ${one} to end that`,
+        two,
+      ],
+    );
+    assert.deepEqual(proxy.log("retarget_over"), []);
+    await proxy.retarget(first.address);
+    await proxy.resume();
+    await proxy.crash();
+  }
+  await using proxy = await start();
+  assert.deepEqual([...proxy.log("retarget_over"), ...proxy.log("retarget")], []);
 });
 
 Deno.test("a drain record that cannot be understood is moved aside, and the proxy is open", async () => {
@@ -126,7 +170,7 @@ Deno.test("started drained, clients are held from the first moment, and anybody 
   using held = await proxy.connect();
   await held.send("hi");
   await proxy.until((now) => now.queued === 1);
-  assert.equal((await proxy.ctl(["resume", "--owner", "anybody"])).code, 0);
+  await proxy.resume({ owner: "anybody" });
   assert.equal(await held.read(2), "hi");
 });
 

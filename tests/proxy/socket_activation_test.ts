@@ -1,16 +1,34 @@
 import assert from "node:assert/strict";
 import { formatAddress } from "../../lib/address.ts";
-import { whyNoEpoll } from "../../lib/relay/epoll/available.ts";
+import { whyNoEpoll } from "../../lib/linux/available.ts";
 import { echo, Peer } from "../relay/peer.ts";
-import { commandOf, Running, start } from "../support/programs.ts";
+import { Stage } from "../keeper/stage.ts";
+import { brieflyOr } from "../support/long.ts";
+import { commandOf, complete, Running, start } from "../support/programs.ts";
 import { Proxy } from "../support/proxy.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
 import { testWith, without } from "../support/tools.ts";
+import { until } from "../support/until.ts";
 
 /** An address that no other test uses: systemd-socket-activate cannot say which port it got. */
 function ownAddress(): { host: string; port: number } {
   const [a = 0, b = 0, c = 0] = crypto.getRandomValues(new Uint8Array(3));
   return { host: `127.${a}.${b}.${1 + c % 254}`, port: 8080 };
+}
+
+/** Why there is no IPv6 here; `null` if there is. */
+function noIPv6(): string | null {
+  try {
+    Deno.listen({ hostname: "::1", port: 0 }).close();
+    return null;
+  } catch {
+    return "no IPv6";
+  }
+}
+
+function unusedPort6(): number {
+  using listener = Deno.listen({ hostname: "::1", port: 0 });
+  return (listener.addr as Deno.NetAddr).port;
 }
 
 const noManager = without("systemd-socket-activate");
@@ -65,7 +83,7 @@ for (const relay of ["epoll", "portable"] as const) {
       ]);
       await manager.heard(/Listening on .* as 3/);
       const proxies = () => manager.stderr.match(/"event":"idle_exit"/g)?.length ?? 0;
-      for (let index = 0; proxies() < 10; index++) {
+      for (let index = 0; proxies() < brieflyOr(3, 10); index++) {
         using client = await Peer.connect(address);
         await client.send(`${index}`);
         client.finish();
@@ -92,7 +110,7 @@ for (const relay of ["epoll", "portable"] as const) {
       assert.equal(code, 1);
       assert.match(
         stderr,
-        /^disnix-tcp-proxy: The service manager .* port 8080, .* says 8081: .*\n$/m,
+        /^disnix-tcp-proxy: The service manager .* on port 8081, .* descriptor 3 .*:8080\n$/m,
       );
       assert.deepEqual([...Deno.readDirSync(temporary.path)], []);
     },
@@ -130,7 +148,7 @@ for (const relay of ["epoll", "portable"] as const) {
         assert.equal(said.length, 1, stderr);
         assert.match(
           said[0] ?? "",
-          /what the service manager passed on, which must be a listening TCP/,
+          /passed on no TCP socket that listens: descriptor 3 [^\n]*cannot be used: /,
         );
         assert.equal(code, 1);
       }
@@ -146,26 +164,99 @@ Deno.test("what a service manager passed to another process is not ours", async 
   assert.equal(proxy.log("listen")[0]?.["inherited"], false);
 });
 
+for (const relay of ["epoll", "portable"] as const) {
+  testWith(
+    noManager ?? (relay === "epoll" ? whyNoEpoll() : null) ?? noIPv6(),
+    `${relay}: all sockets on the port are served, and a line names those that are on another`,
+    async () => {
+      await using service = await echo();
+      await using temporary = await TemporaryDirectory.make();
+      const address = ownAddress();
+      const other = { ...ownAddress(), port: 8081 };
+      const six = { host: "::1", port: unusedPort6() };
+      const four = { ...address, port: six.port };
+      const listen = [four, other, six].flatMap((one) => ["-l", formatAddress(one)]);
+      const through = ["systemd-socket-activate", "--fdname=four:other:six", ...listen];
+      const directory = `${temporary.path}/proxy`;
+      const upstream = formatAddress(service.address);
+      const args = [`${six.port}`, upstream, "--runtime-dir", directory, "--relay", relay];
+      await using proxy = start("proxy", [...args, "--log-format=json"], { through });
+      await proxy.heard(/Listening on .* as 5/);
+      const serve = async () => {
+        for (const one of [four, six]) {
+          using client = await Peer.connect(one);
+          await client.send("hi");
+          assert.equal(await client.read(2), "hi");
+        }
+      };
+      await serve();
+      await proxy.heard(
+        /not served: descriptor 4 \(other\) listens on \S+:8081"?.*"event":"ignored_sockets"/,
+      );
+      await proxy.heard(new RegExp(`"listen":"${formatAddress(four)}, \\[::1\\]:${six.port}"`));
+      if (relay === "portable") return;
+      const ctl = (...verb: string[]) =>
+        complete("proxyctl", ["--runtime-dir", directory, ...verb]);
+      // The command line names no address, and the next process is passed nothing.
+      const { code, stdout, stderr } = await ctl("upgrade", "--json");
+      assert.equal(code, 0, stderr);
+      try {
+        await serve();
+      } finally {
+        Deno.kill(JSON.parse(stdout).pid.new, "SIGKILL");
+      }
+    },
+  );
+}
+
 testWith(
-  noManager,
-  "of several sockets the first is served, and a line says that the others are not",
+  whyNoEpoll(),
+  "two sockets outlive a parked proxy, and one that is passed on since is served as well",
   async () => {
-    await using service = await echo();
-    await using temporary = await TemporaryDirectory.make();
+    // Not before: what it is made of can only be loaded where it can run.
+    const { libc } = await import("../../lib/linux/libc.ts");
+    const { F_SETFD, listen, localAddress } = await import("../../lib/linux/socket.ts");
     const address = ownAddress();
-    const listen = ["-l", formatAddress(address), "-l", formatAddress(ownAddress())];
-    const args = [
-      "8080",
-      formatAddress(service.address),
-      "--runtime-dir",
-      `${temporary.path}/proxy`,
-    ];
-    const through = ["systemd-socket-activate", ...listen];
-    await using proxy = start("proxy", [...args, "--log-format=json"], { through });
-    await proxy.heard(/Listening on .* as 4/);
-    using client = await Peer.connect(address);
-    await client.send("hi");
-    assert.equal(await client.read(2), "hi");
-    await proxy.heard(/passed on 2 sockets: only .* the first.*"event":"ignored_sockets"/);
+    const first = listen({ host: address.host, port: 0 }, false, 16);
+    const { port } = localAddress(first);
+    const hosts = ["127.77.0.2", "127.77.0.3"];
+    const sockets = [first, ...hosts.map((host) => listen({ host, port }, false, 16))];
+    for (const socket of sockets) libc.fcntl(socket, F_SETFD, 0);
+    const places = sockets.map((socket) => localAddress(socket));
+    const passing = (count: number) => {
+      const some = sockets.slice(0, count).map((socket, index) => `${3 + index}<&${socket}`);
+      return [
+        "bash",
+        "-c",
+        `LISTEN_PID=$$ LISTEN_FDS=${count} exec "$@" ${some.join(" ")}`,
+        "bash",
+      ];
+    };
+    await using stage = await Stage.set({ listen: `${port}`, through: passing(2) });
+    await stage.drain();
+    const early = await Promise.all(places.map((place) => Peer.connect(place)));
+    for (const client of early) await client.send("hi");
+    await until(() => stage.proxy.status(), ({ queued }) => queued === 2);
+    await stage.park();
+    await stage.stop();
+    const parked = await stage.proxy.status();
+    assert.deepEqual([parked.state, parked.queued], ["parked", 2]);
+    assert.equal(parked.listen, places.slice(0, 2).map(formatAddress).join(", "));
+    const next = await stage.next({ through: passing(3), listen: `${port}` });
+    await stage.resume(next);
+    for (const client of early) assert.equal(await client.read(2), "hi");
+    const another = await stage.next({ args: ["--takeover=always"], listen: `${port}` });
+    for (const client of early) {
+      await client.send("yo");
+      assert.equal(await client.read(2), "yo");
+      client[Symbol.dispose]();
+    }
+    for (const place of places) {
+      using client = await Peer.connect(place);
+      await client.send("ho");
+      assert.equal(await client.read(2), "ho");
+    }
+    assert.equal((await another.status()).listen, places.map(formatAddress).join(", "));
+    for (const socket of sockets) libc.close(socket);
   },
 );

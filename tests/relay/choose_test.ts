@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Failure } from "../../lib/command_line.ts";
+import { Failure } from "../../lib/failure.ts";
 import { chooseRelay } from "../../lib/relay/choose.ts";
 
 Deno.test("the epoll relay is chosen where it can run, unless the other one is asked for", () => {

@@ -4,9 +4,9 @@
  * @module
  */
 
-import { createHash } from "node:crypto";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { type Address, formatAddress, unmapped } from "../../lib/address.ts";
+import { Checksum } from "./checksum.ts";
 import { within } from "./waiting.ts";
 
 /** How much of what a peer received is kept for reading. */
@@ -20,7 +20,7 @@ export class Peer implements Disposable {
   /** Its own address, `HOST:PORT`. */
   readonly name: string;
   received = 0;
-  readonly #hash = createHash("sha256");
+  readonly #checksum = new Checksum();
   #kept = new Uint8Array();
   readonly #ending = Promise.withResolvers<Ending>();
   #changed = Promise.withResolvers<void>();
@@ -32,7 +32,7 @@ export class Peer implements Disposable {
     });
     socket.on("data", (chunk: Uint8Array) => {
       this.received += chunk.length;
-      this.#hash.update(chunk);
+      this.#checksum.update(chunk);
       if (this.#kept.length < KEPT) this.#kept = concatenate(this.#kept, chunk);
       this.#tell();
     });
@@ -82,9 +82,9 @@ export class Peer implements Disposable {
     return await this.read(this.#kept.length);
   }
 
-  /** The digest of all it received; callable once. */
-  digest(): string {
-    return this.#hash.digest("hex");
+  /** The checksum of all it received. */
+  get checksum(): number {
+    return this.#checksum.value;
   }
 
   /** Ends its own direction; it still receives. */

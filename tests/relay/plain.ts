@@ -5,7 +5,7 @@
  */
 
 import type { Address } from "../../lib/address.ts";
-import type { RelayEvents, RelayOptions } from "../../lib/relay/relay.ts";
+import type { PassedOn, RelayEvents, RelayOptions } from "../../lib/relay/relay.ts";
 
 /** Options of a relay in front of this upstream. */
 export function plainOptions(upstream: Address): RelayOptions {
@@ -18,6 +18,10 @@ export function plainOptions(upstream: Address): RelayOptions {
     threads: 1,
     keepAlive: null,
     userTimeout: null,
+    abortOnClose: false,
+    acceptProxy: [],
+    sendProxy: null,
+    maxConnecting: 128,
   };
 }
 
@@ -26,6 +30,7 @@ export const UNHEARD: RelayEvents = {
   noneActive() {},
   connectFailed() {},
   gaveUp() {},
+  badHeader() {},
   released() {},
   full() {},
   queueFilling() {},
@@ -33,3 +38,8 @@ export const UNHEARD: RelayEvents = {
     throw error;
   },
 };
+
+/** Where a relay listens that is to take these sockets, whatever they are. */
+export function passedOn(...descriptors: number[]): PassedOn {
+  return { descriptors, isWanted: () => true };
+}

@@ -15,7 +15,7 @@ import type {
 } from "../../lib/relay/relay.ts";
 import { Peer, Service } from "./peer.ts";
 import { plainOptions } from "./plain.ts";
-import { type Kind, RELAYS } from "./relays.ts";
+import { type Kind, RELAYS, type ThreadsFrom } from "./relays.ts";
 import { eventually } from "./waiting.ts";
 
 /** Remembers all that a relay tells. */
@@ -26,8 +26,10 @@ export class Recorder implements RelayEvents {
   readonly closings: { connection: Connection; reason: CloseReason }[] = [];
   readonly failures: { upstream: string; error: string }[] = [];
   readonly surrenders: { upstream: string; error: string }[] = [];
+  readonly badHeaders: { peer: string; why: string }[] = [];
   readonly releases: number[] = [];
   readonly crowds: number[] = [];
+  readonly lacks: string[] = [];
   readonly queues: { queued: number; most: number }[] = [];
   readonly breakages: Error[] = [];
 
@@ -46,11 +48,15 @@ export class Recorder implements RelayEvents {
   gaveUp(upstream: string, error: string): void {
     this.surrenders.push({ upstream, error });
   }
+  badHeader(peer: string, why: string): void {
+    this.badHeaders.push({ peer, why });
+  }
   released(held: number): void {
     this.releases.push(held);
   }
-  full(active: number): void {
+  full(active: number, lack: string | null): void {
     this.crowds.push(active);
+    if (lack !== null) this.lacks.push(lack);
   }
   queueFilling(queued: number, most: number): void {
     this.queues.push({ queued, most });
@@ -74,6 +80,9 @@ export interface StageOptions extends Partial<RelayOptions> {
 
 /** A running relay and what is around it. Disposing of it checks that nothing stays behind. */
 export class Stage implements AsyncDisposable {
+  /** Where relays get their threads from; by default each starts its own. */
+  static threadsFrom: ThreadsFrom | undefined;
+
   readonly events = new Recorder();
   readonly #clients: Peer[] = [];
 
@@ -84,10 +93,13 @@ export class Stage implements AsyncDisposable {
     const service = await Service.start();
     const stage = new Stage(service, undefined as unknown as Relay);
     const { listen = { host: "127.0.0.1", port: 0 }, holding = false, ...settings } = options;
-    stage.relay = await RELAYS[kind](listen, {
-      ...plainOptions(service.address),
-      ...settings,
-    }, stage.events);
+    const plain = plainOptions(service.address);
+    stage.relay = await RELAYS[kind](
+      listen,
+      { ...plain, ...settings },
+      stage.events,
+      Stage.threadsFrom,
+    );
     if (!holding) await stage.relay.open();
     return stage;
   }
@@ -99,10 +111,25 @@ export class Stage implements AsyncDisposable {
     return client;
   }
 
+  /** The active connections, oldest first. */
+  connections(): Connection[] {
+    return [...this.relay.connections()];
+  }
+
+  /** Those that are held and were accepted. */
+  held(): Connection[] {
+    return [...this.relay.held()];
+  }
+
   /** A new client, and its connection as the service sees it. */
   async pair(): Promise<{ client: Peer; server: Peer }> {
     const client = await this.client();
-    return { client, server: await this.service.next() };
+    const server = await this.service.next();
+    // The service may know that it is connected before the relay does.
+    const isConnecting = ({ peer, state }: Connection) =>
+      peer === client.name && state === "connecting";
+    await eventually(() => ![...this.relay.connections()].some(isConnecting));
+    return { client, server };
   }
 
   /** Waits until no connection is active, and the end of each has been told. */

@@ -1,5 +1,4 @@
-/** How long anything a test waits for may take, in milliseconds. */
-const PATIENCE = 30_000;
+import { PATIENCE } from "../support/patience.ts";
 
 /**
  * Waits for a promise, but not for ever.
@@ -25,9 +24,9 @@ export async function within<T>(promise: Promise<T>, what: string): Promise<T> {
  */
 export async function eventually(condition: () => boolean, what = `${condition}`): Promise<void> {
   const deadline = performance.now() + PATIENCE;
-  while (!condition()) {
+  for (let rest = 2; !condition(); rest = Math.min(1.2 * rest, 20)) {
     if (performance.now() > deadline) throw new Error(`Not within ${PATIENCE} ms: ${what}`);
-    await pause(2);
+    await pause(rest);
   }
 }
 
@@ -36,11 +35,19 @@ export function pause(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
-/** Waits until a number has not changed for a while, and returns it. */
+/**
+ * Waits until a number has not changed for a while, and returns it.
+ *
+ * @throws when it takes too long
+ */
 export async function steady(value: () => number, milliseconds: number): Promise<number> {
+  const deadline = performance.now() + PATIENCE;
   for (let before = NaN;;) {
     const now = value();
     if (now === before) return now;
+    if (performance.now() > deadline) {
+      throw new Error(`Not within ${PATIENCE} ms: ${value} comes to rest, but it is ${now}`);
+    }
     before = now;
     await pause(milliseconds);
   }

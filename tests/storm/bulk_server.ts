@@ -11,7 +11,7 @@
 import { Buffer } from "node:buffer";
 import { createServer, type Socket } from "node:net";
 import { crc32 } from "node:zlib";
-import { writeError } from "../../lib/command_line.ts";
+import { writeError } from "../../lib/standard_streams.ts";
 
 const [port, version] = Deno.args;
 const sockets = new Set<Socket>();

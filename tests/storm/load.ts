@@ -1,4 +1,4 @@
-import { Failure } from "../../lib/command_line.ts";
+import { Failure } from "../../lib/failure.ts";
 import type { Answer, Beginning, Kind, Method, Methods, Request } from "./load/messages.ts";
 import type { Tally } from "./load/tally.ts";
 
@@ -86,8 +86,11 @@ export class Load implements Disposable {
     const closes = await this.#ask("lastCloses");
     const ours = (times: ReadonlyMap<number, number>) =>
       new Map(Array.from(times, ([version, at]) => [version, at - ahead]));
-    const { hello, bulk, activated } = closes;
-    return { hello: ours(hello), bulk: ours(bulk), activated: ours(activated) };
+    const { hello, bulk, activated, staying } = closes;
+    return {
+      ...{ hello: ours(hello), bulk: ours(bulk) },
+      ...{ activated: ours(activated), staying: ours(staying) },
+    };
   }
 
   [Symbol.dispose](): void {

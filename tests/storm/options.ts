@@ -12,6 +12,12 @@ export interface StormOptions {
   /** Whether proxies are replaced as well. */
   readonly replaceProxies: boolean;
   readonly clients: number;
+  /** How many connections live through it all. */
+  readonly keepAlive: number;
+  /** How many threads each proxy has; `undefined` for one or two, by chance. */
+  readonly threads?: number;
+  /** For how long each proxy is stopped (SIGSTOP) in the middle of it all; 0 for not at all. */
+  readonly standstill: number;
   readonly json: boolean;
   readonly seed: number;
   readonly limit: number;
@@ -40,6 +46,23 @@ export function parseOptions(args: readonly string[]): StormOptions {
       value(wholeNumber(1)),
     )
     .option("--clients <n>", "how many clients there are", value(wholeNumber(4, 10_000)), 64)
+    .option(
+      "--keep-alive <n>",
+      "how many connections live through it all, and ask all the time; 0 for none",
+      value(wholeNumber(0, 10_000)),
+      64,
+    )
+    .option(
+      "--threads <n>",
+      "how many threads each proxy has (default: one or two, by chance)",
+      value(wholeNumber(1, 64)),
+    )
+    .addOption(
+      new Option(
+        "--standstill <duration>",
+        "for how long each proxy is stopped (SIGSTOP) in the middle of it all",
+      ).argParser(value(parseFiniteDuration)).default(0, "not at all"),
+    )
     .option("--json", "print the receipt as JSON", false)
     .option(
       "--seed <n>",

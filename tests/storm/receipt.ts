@@ -17,6 +17,8 @@ export interface Receipt extends Tally {
   readonly replacements: Replacements | null;
   readonly planned: number;
   readonly clients: number;
+  /** How many connections were to stay until the end. */
+  readonly keepAlive: number;
   readonly held: number;
   /** How long the drains took that had somebody to wait for, from the last close on. */
   readonly drains: { readonly count: number; readonly median: number; readonly p99: number } | null;
@@ -48,6 +50,7 @@ export function makeReceipt(
     replacements: options.replaceProxies ? counted.replacements : null,
     planned: options.upgrades,
     clients: options.clients,
+    keepAlive: options.keepAlive,
     drains: sorted.length === 0
       ? null
       : { count: sorted.length, median: quantile(0.5), p99: quantile(0.99) },
@@ -62,11 +65,13 @@ export function isClean({ refused, reset, truncated, wrong }: Receipt): boolean 
 
 /** The receipt as one line of JSON. */
 export function json(receipt: Receipt): string {
-  const { longestHold, longestPause, drains, duration, wrong, failures: _, ...rest } = receipt;
+  const { longestHold, longestPause, longestWait, drains, duration, wrong, failures: _, ...rest } =
+    receipt;
   return JSON.stringify({
     ...rest,
     longestPauseMs: receipt.replacements && rounded(longestPause),
     wrongAnswers: wrong,
+    longestWaitMs: Math.round(longestWait),
     longestHoldMs: Math.round(longestHold),
     drainsMeasured: drains?.count ?? 0,
     drainMedianMs: drains && rounded(drains.median),
@@ -84,6 +89,7 @@ export function describe(receipt: Receipt): string {
     ...replacements === null ? [] : describeReplacements(replacements, receipt.longestPause),
     ["clients", count(receipt.clients)],
     ["connections", `${count(receipt.connections)}, ${count(receipt.held)} of them held`],
+    ...receipt.keepAlive === 0 ? [] : describeStaying(receipt),
     ["bytes", `${count(receipt.bytes)}, each of them checked`],
     ["refused", count(receipt.refused)],
     ["reset", count(receipt.reset)],
@@ -111,6 +117,16 @@ function describeReplacements(
     ["proxies replaced", `${count(takenOver + parked + killed)}: ${ways}`],
     ["connections moved", count(moved)],
     ["longest pause", `${rounded(longestPause)} ms, of a connection that moved`],
+  ];
+}
+
+function describeStaying(
+  { keepAlive, stayed, answers, longestWait }: Receipt,
+): [string, string][] {
+  const through = `${count(stayed)} of ${count(keepAlive)} connections through it all`;
+  return [
+    ["stayed", `${through}, with ${count(answers)} answers in order, each checked`],
+    ["longest wait of those", `${count(longestWait)} ms`],
   ];
 }
 

@@ -14,23 +14,27 @@ export interface Replacements {
 /** How many threads a proxy may have. */
 const THREADS = [1, 2] as const;
 
+/** What such a proxy is made of. */
+export interface ReplacedProxyParts {
+  readonly scene: Scene;
+  /** Its runtime directory. */
+  readonly directory: string;
+  readonly random: Random;
+  /** If it is passed one, instead of listening by itself. */
+  readonly socket: HeldSocket | null;
+  /** How many threads it has; `undefined` for one or two, by chance. */
+  readonly threads: number | undefined;
+  readonly suspendQuiet: string;
+}
+
 /** A proxy that may be replaced by the next process again and again. */
 export class ReplacedProxy {
   readonly #all: Running[] = [];
   #listen: string;
   #counts = { takenOver: 0, parked: 0, killed: 0, moved: 0 };
 
-  /**
-   * @param directory its runtime directory
-   * @param socket if it is passed one, instead of listening by itself
-   */
-  constructor(
-    private readonly scene: Scene,
-    private readonly directory: string,
-    private readonly random: Random,
-    private readonly socket: HeldSocket | null,
-  ) {
-    this.#listen = socket?.address ?? "127.0.0.1:0";
+  constructor(private readonly parts: ReplacedProxyParts) {
+    this.#listen = parts.socket?.address ?? "127.0.0.1:0";
   }
 
   /** How often it was replaced so far. */
@@ -68,15 +72,23 @@ export class ReplacedProxy {
    */
   async leave(): Promise<void> {
     const proxy = this.#current;
-    if (this.socket !== null) {
+    const { scene, directory, socket } = this.parts;
+    if (socket !== null) {
       proxy.kill("SIGKILL");
       await proxy.finished();
       this.#counts.killed++;
       return;
     }
-    await this.scene.complete("proxyctl", ["--runtime-dir", this.directory, "park"]);
+    await scene.complete("proxyctl", ["--runtime-dir", directory, "park"]);
     await this.stop();
     this.#counts.parked++;
+  }
+
+  /** Stops its process, as a machine does that sleeps, and lets it go on after so many milliseconds. */
+  async standStill(time: number): Promise<void> {
+    this.#current.kill("SIGSTOP");
+    await new Promise((resolve) => setTimeout(resolve, time));
+    this.#current.kill("SIGCONT");
   }
 
   /** Stops it, and waits until it has ended as it should. */
@@ -90,13 +102,15 @@ export class ReplacedProxy {
   }
 
   #launch(upstream: string): Running {
+    const { scene, directory, random, socket, suspendQuiet } = this.parts;
+    const { threads = random.between(...THREADS) } = this.parts;
     const command = [
       ...commandOf("proxy"),
-      ...["--log-format", "text", "--runtime-dir", this.directory],
-      ...["--threads", `${this.random.between(...THREADS)}`],
+      ...["--log-format", "text", "--runtime-dir", directory],
+      ...["--threads", `${threads}`, "--takeover", "always", "--suspend-quiet", suspendQuiet],
       ...[this.#listen, upstream],
     ];
-    const proxy = this.scene.run(this.socket?.passedTo(command) ?? command);
+    const proxy = scene.run(socket?.passedTo(command) ?? command);
     this.#all.push(proxy);
     return proxy;
   }

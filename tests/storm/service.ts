@@ -16,6 +16,7 @@ function greeter(port: number, version: number): string[] {
 const COMMANDS: Record<Kind, (port: number, version: number) => string[]> = {
   hello: greeter,
   activated: greeter,
+  staying: greeter,
   bulk: (port, version) => [
     ...[Deno.execPath(), "run", "--quiet", "--no-prompt", "--allow-net=127.0.0.1"],
     ...[new URL("bulk_server.ts", import.meta.url).pathname, `${port}`, `v${version}`],
@@ -25,6 +26,12 @@ const COMMANDS: Record<Kind, (port: number, version: number) => string[]> = {
 /** How often a proxy is taken over from while one version of its service runs. */
 const TAKEOVERS = [1, 3] as const;
 
+/**
+ * For how long clients must be silent for that service to be let go whose clients stay: far longer
+ * than the server needs from one line to the next, on a busy machine as well.
+ */
+const SUSPEND_QUIET = "250ms";
+
 /** What a service is made of. */
 export interface ServiceParts {
   readonly kind: Kind;
@@ -33,6 +40,10 @@ export interface ServiceParts {
   readonly random: Random;
   /** Whether its proxy is replaced as well. */
   readonly replaceProxy: boolean;
+  /** How many threads its proxy has; `undefined` for one or two, by chance. */
+  readonly threads: number | undefined;
+  /** Before which upgrade its proxy is stopped, and for how long, in milliseconds. */
+  readonly standstill: { readonly before: number; readonly time: number };
   /** For its proxy, if that is not to listen by itself. */
   readonly socket: HeldSocket | null;
 }
@@ -49,9 +60,12 @@ export class Service {
   held = 0;
 
   constructor(private readonly parts: ServiceParts) {
-    const { scene, kind, random, socket } = parts;
+    const { scene, kind, random, socket, threads } = parts;
     this.#directory = `${scene.directory}/${kind}`;
-    this.#proxy = new ReplacedProxy(scene, this.#directory, random.fork(), socket);
+    this.#proxy = new ReplacedProxy({
+      ...{ scene, directory: this.#directory, random: random.fork(), socket, threads },
+      suspendQuiet: kind === "staying" ? SUSPEND_QUIET : "none",
+    });
   }
 
   /** Which it is. */
@@ -77,9 +91,12 @@ export class Service {
 
   /** Replaces the server by its next version: on another port, or in one of two cases the same. */
   async upgrade(): Promise<void> {
-    const { load, kind, random, replaceProxy } = this.parts;
+    const { load, kind, random, replaceProxy, standstill } = this.parts;
     const version = this.#version + 1;
     await load.served(kind, this.#version);
+    if (standstill.time > 0 && standstill.before === this.#version) {
+      await this.#proxy.standStill(standstill.time);
+    }
     const port = random.oneIn(2) ? freePort() : this.#port;
     if (replaceProxy) {
       await this.#moveConnections();
@@ -101,7 +118,7 @@ export class Service {
     // Not before now may the next version be seen by anybody.
     await load.opening(kind, version);
     if (next !== null) {
-      await this.#control("retarget", `127.0.0.1:${port}`);
+      await this.#control("retarget", `localhost:${port}`);
       this.#server = next;
       await this.#resume();
     } else {
@@ -177,8 +194,9 @@ export class Service {
     });
   }
 
+  /** By name, as Disnix gives it. */
   get #upstream(): string {
-    return `127.0.0.1:${this.#port}`;
+    return `localhost:${this.#port}`;
   }
 
   async #drain(next: number): Promise<void> {

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { report, run, writeAll } from "../../lib/command_line.ts";
+import { report, run } from "../../lib/command_line.ts";
+import { writeAll } from "../../lib/standard_streams.ts";
 import { interruption } from "../support/interruption.ts";
 import { Scene } from "../support/scene.ts";
 import { parseOptions } from "./options.ts";

@@ -1,5 +1,6 @@
-import { Failure, writeError } from "../../lib/command_line.ts";
-import { whyNoEpoll } from "../../lib/relay/epoll/available.ts";
+import { writeError } from "../../lib/standard_streams.ts";
+import { Failure } from "../../lib/failure.ts";
+import { whyNoEpoll } from "../../lib/linux/available.ts";
 import type { Scene } from "../support/scene.ts";
 import type { HeldSocket } from "./held_socket.ts";
 import { Load } from "./load.ts";
@@ -30,8 +31,11 @@ export class Storm implements Disposable {
       new Service({
         ...{ kind, scene, socket, load: this.#load, random: random.fork() },
         replaceProxy: options.replaceProxies,
+        threads: options.threads,
+        standstill: { before: Math.ceil(options.upgrades / 2), time: options.standstill },
       });
     this.#services = [service("hello"), service("bulk")];
+    if (options.keepAlive > 0) this.#services.push(service("staying"));
     if (socket !== null) this.#services.push(service("activated", socket));
   }
 
@@ -47,7 +51,7 @@ export class Storm implements Disposable {
 
   /** Runs it to its end. @throws {Failure} when an upgrade fails, or the time is over */
   async run(): Promise<void> {
-    const { limit, upgrades, clients, seed, replaceProxies } = this.#options;
+    const { limit, upgrades, clients, keepAlive, seed, replaceProxies } = this.#options;
     const late = Promise.withResolvers<never>();
     const timer = setTimeout(
       () => late.reject(new Failure(`The storm did not end within ${limit / 1000} s`)),
@@ -57,7 +61,7 @@ export class Storm implements Disposable {
       const ports = Object.fromEntries(
         await Promise.all(this.#services.map(async (one) => [one.kind, await one.start()])),
       );
-      await this.#load.begin({ ports, clients, seed, longStreams: replaceProxies });
+      await this.#load.begin({ ports, clients, keepAlive, seed, longStreams: replaceProxies });
       await Promise.all(this.#services.map(async (service) => {
         while (service.upgrades < upgrades) {
           await service.upgrade();

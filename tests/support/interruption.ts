@@ -1,4 +1,4 @@
-import { Failure } from "../../lib/command_line.ts";
+import { Failure } from "../../lib/failure.ts";
 
 /** The signals that end a program from outside, with their numbers. */
 const SIGNALS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;

@@ -6,12 +6,19 @@
  */
 
 import { type Program, PROGRAMS } from "../../lib/packaging/programs.ts";
+import { PATIENCE } from "./patience.ts";
 
 const root = new URL("../../", import.meta.url).pathname;
 
-/** The command that starts a program, as a list of words. */
-export function commandOf(name: keyof typeof PROGRAMS): [string, ...string[]] {
-  const executables = Deno.env.get("EXECUTABLES");
+/**
+ * The command that starts a program, as a list of words.
+ *
+ * @param executables the directory of the compiled ones, if it is to be one of those
+ */
+export function commandOf(
+  name: keyof typeof PROGRAMS,
+  executables: string | undefined = Deno.env.get("EXECUTABLES"),
+): [string, ...string[]] {
   const program: Program = PROGRAMS[name];
   if (executables !== undefined) return [`${executables}/${program.executable}`];
   return [Deno.execPath(), "run", "--quiet", ...program.permissions, `${root}${program.script}`];
@@ -31,6 +38,8 @@ export interface StartOptions {
   readonly cwd?: string;
   /** Words before the program's own command: `["systemd-socket-activate", "-l", "0"]`. */
   readonly through?: readonly string[];
+  /** The directory of the compiled programs, if it is to be one of those. */
+  readonly executables?: string;
   /** Out of reach of the terminal, so that a Ctrl-C there reaches only who started it. */
   readonly detached?: boolean;
 }
@@ -81,6 +90,14 @@ export class Running implements AsyncDisposable {
     return this.#heard.err;
   }
 
+  /** Forgets the whole lines that it has said so far. */
+  forget(): void {
+    for (const stream of ["out", "err"] as const) {
+      const all = this.#heard[stream];
+      this.#heard[stream] = all.slice(all.lastIndexOf("\n") + 1);
+    }
+  }
+
   /** Writes to the program's stdin. */
   async write(text: string): Promise<void> {
     await this.#stdin.write(new TextEncoder().encode(text));
@@ -100,16 +117,16 @@ export class Running implements AsyncDisposable {
   /**
    * Waits until stdout or stderr matches.
    *
-   * @throws when the program ends, or 20 s pass, without that
+   * @throws when the program ends, or {@linkcode PATIENCE} passes, without that
    */
   async heard(pattern: RegExp, stream: "stdout" | "stderr" = "stderr"): Promise<RegExpExecArray> {
-    const deadline = performance.now() + 20_000;
+    const deadline = performance.now() + PATIENCE;
     for (;;) {
       const match = pattern.exec(this[stream]);
       if (match !== null) return match;
       const left = deadline - performance.now();
       if (this.#ended || left <= 0) {
-        const what = this.#ended ? "ended" : "went on for 20 s";
+        const what = this.#ended ? "ended" : `went on for ${PATIENCE} ms`;
         throw new Error(
           `The program ${what} without ${pattern} on ${stream}:\n${this.stdout}\n${this.stderr}`,
         );
@@ -157,7 +174,8 @@ export function start(
   args: readonly string[],
   options: StartOptions = {},
 ): Running {
-  return new Running([...options.through ?? [], ...commandOf(name), ...args], options);
+  const command = commandOf(name, options.executables);
+  return new Running([...options.through ?? [], ...command, ...args], options);
 }
 
 /** Runs one of the four programs to its end, with this as its stdin. */

@@ -4,8 +4,10 @@
  * @module
  */
 
+import assert from "node:assert/strict";
 import { type Address, formatAddress } from "../../lib/address.ts";
-import type { Status } from "../../lib/control/api.ts";
+import type { ResumeBody, Status } from "../../lib/control/api.ts";
+import type { DrainBody } from "../../lib/drain/request.ts";
 import { Peer } from "../relay/peer.ts";
 import { controlRequest } from "./control_request.ts";
 import { complete, type Finished, type Running, start, type StartOptions } from "./programs.ts";
@@ -27,6 +29,8 @@ export class Proxy implements AsyncDisposable {
     readonly directory: string,
     readonly address: Address,
     private readonly temporary: string | null,
+    /** Of which it is one, if it was compiled. */
+    private readonly executables: Pick<StartOptions, "executables">,
   ) {}
 
   /**
@@ -49,7 +53,10 @@ export class Proxy implements AsyncDisposable {
     ], options);
     try {
       const [, port] = await process.heard(/"event":"listen","listen":"[^"]*:(\d+)"/);
-      return new Proxy(process, directory, { host: "127.0.0.1", port: Number(port) }, temporary);
+      const address = { host: "127.0.0.1", port: Number(port) };
+      const { executables } = options;
+      const compiled = executables === undefined ? {} : { executables };
+      return new Proxy(process, directory, address, temporary, compiled);
     } catch (error) {
       await process[Symbol.asyncDispose]();
       throw error;
@@ -75,17 +82,39 @@ export class Proxy implements AsyncDisposable {
 
   /** Runs proxyctl for it. */
   ctl(args: readonly string[], options: StartOptions = {}): Promise<Finished> {
-    return complete("proxyctl", ["--runtime-dir", this.directory, ...args], options);
+    const command = ["--runtime-dir", this.directory, ...args];
+    return complete("proxyctl", command, { ...this.executables, ...options });
   }
 
   /** Starts proxyctl for it. */
   startCtl(args: readonly string[], options: StartOptions = {}): Running {
-    return start("proxyctl", ["--runtime-dir", this.directory, ...args], options);
+    const command = ["--runtime-dir", this.directory, ...args];
+    return start("proxyctl", command, { ...this.executables, ...options });
   }
 
   /** Asks it directly. */
   request(method: string, path: string, body: string | object = "") {
     return controlRequest(this.controlSocket, method, path, body);
+  }
+
+  /** Drains it for `me`, asking directly, and waits until it is drained. */
+  async drain(body: Partial<DrainBody> = {}): Promise<void> {
+    const { status, text } = await this.request("POST", "/v1/drain", { owner: "me", ...body });
+    assert.equal(status, 200, text);
+    assert.equal(JSON.parse(text.trimEnd().split("\n").at(-1) ?? "").outcome, "drained", text);
+  }
+
+  /** Resumes it for `me`, asking directly. */
+  async resume(body: Partial<ResumeBody> = {}): Promise<void> {
+    const { status, text } = await this.request("POST", "/v1/resume", { owner: "me", ...body });
+    assert.equal(status, 200, text);
+  }
+
+  /** Sends new connections elsewhere, asking directly. */
+  async retarget(to: Address): Promise<void> {
+    const upstream = formatAddress(to);
+    const { status, text } = await this.request("PUT", "/v1/upstream", { upstream });
+    assert.equal(status, 200, text);
   }
 
   async status(): Promise<Status> {

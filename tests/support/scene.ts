@@ -1,6 +1,9 @@
-import { Failure } from "../../lib/command_line.ts";
+import { Failure } from "../../lib/failure.ts";
 import type { PROGRAMS } from "../../lib/packaging/programs.ts";
 import { commandOf, type Finished, Running } from "./programs.ts";
+
+/** How often it is tried to remove the directory. */
+const REMOVALS = 10;
 
 /**
  * Programs that play together, and a temporary directory for their files. When it is disposed of
@@ -44,7 +47,14 @@ export class Scene implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#over = true;
     await Promise.all([...this.#running].map((running) => this.#dismiss(running)));
-    await Deno.remove(this.directory, { recursive: true });
+    // Whoever is interrupted may be about to make something in it.
+    for (let tries = 1;; tries++) {
+      try {
+        return await Deno.remove(this.directory, { recursive: true });
+      } catch (error) {
+        if (tries === REMOVALS) throw error;
+      }
+    }
   }
 
   async #dismiss(running: Running): Promise<void> {

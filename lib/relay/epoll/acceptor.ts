@@ -1,27 +1,24 @@
 /**
- * The listening socket, as one of the threads uses it.
+ * The listening sockets, as one of the threads uses them.
  *
- * While it is held, nobody is accepted and clients wait in the kernel's queue. One of the threads
- * then notes when they come, so that it can be said how long they waited.
+ * While it is held, clients wait in the kernel's queue until that is half full; from then on they are
+ * taken from there and held here, so that as many can wait as there are descriptors for. One of the
+ * threads notes when they come, so that it can be said how long they waited.
  *
  * @module
  */
 
 import { type Epoll, EPOLLET, EPOLLEXCLUSIVE, EPOLLIN } from "../../linux/epoll.ts";
-import { EMFILE, ENFILE, ENOBUFS, ENOMEM, errno } from "../../linux/errno.ts";
-import { libc } from "../../linux/libc.ts";
-import { closeWithReset, SOCK_CLOEXEC, SOCK_NONBLOCK } from "../../linux/socket.ts";
-import { LARGEST } from "../../linux/socket_address.ts";
-import { queueOf } from "../../linux/tcp_info.ts";
+import { errno, isLack } from "../../linux/errno.ts";
+import { reservedToConnect } from "./capacity.ts";
+import type { Listeners } from "./listeners.ts";
 import { CLOSING, CONTROL, FROZEN, HOLDING, OPEN, type SharedMemory } from "./shared.ts";
 
 /** How many clients are accepted at once when many come. */
 const LONGEST_BURST = 64;
 
-/** How long to wait for descriptors when the system has no more, in milliseconds. */
-const PAUSE_WITHOUT_DESCRIPTORS = 1000;
-
-const FLAGS = SOCK_NONBLOCK | SOCK_CLOEXEC;
+/** How long to wait when the system has no more descriptors or ports, in milliseconds. */
+const PAUSE = 1000;
 
 /** What an acceptor needs of its thread. */
 export interface AcceptorContext {
@@ -29,16 +26,16 @@ export interface AcceptorContext {
   readonly time: number;
   readonly turn: number;
   /**
-   * A client is to be served.
+   * A client is to be served, and has a place.
    *
    * @param peer its address as the kernel has it, to be copied
-   * @param wasHeld whether it was queued while that was held
+   * @param heldSince since when it was queued while that was held; `null` if it was not
    */
-  accepted(client: number, peer: Uint8Array, wasHeld: boolean): void;
-  /** A client who was held is being accepted, after so many milliseconds. */
-  released(held: number): void;
-  /** There is no room for more. */
-  full(): void;
+  accepted(client: number, peer: Uint8Array, heldSince: number | null): void;
+  /** A client is to be held, and served later. */
+  held(client: number, peer: Uint8Array, heldSince: number): void;
+  /** There is no room for more. @param error why, as a number; 0 for the limit for connections */
+  full(error: number): void;
   queueFilling(queued: number, most: number): void;
 }
 
@@ -47,17 +44,18 @@ export interface AcceptorParts {
   readonly context: AcceptorContext;
   readonly shared: SharedMemory;
   readonly epoll: Epoll;
-  /** The listening socket, and the number with which its events come. */
-  readonly listener: number;
+  /** The listening sockets, and the number with which their events come. */
+  readonly listeners: Listeners;
   readonly data: number;
   readonly maxConnections: number;
+  /** How many sockets of clients and services there may be, in all threads. */
+  readonly descriptors: number;
+  /** How many held clients may be on their way to the service at once, in all threads. */
+  readonly maxConnecting: number;
+  /** Whether clients may be held that come while others are served. */
+  readonly mayBeHeld: boolean;
   /** Whether it is this thread that notes when clients come to the queue. */
   readonly isMonitor: boolean;
-}
-
-interface Waiting {
-  readonly client: number;
-  readonly peer: Uint8Array;
 }
 
 /** Accepts clients for one thread, while there is room. */
@@ -65,11 +63,6 @@ export class Acceptor {
   /** When to try again though nobody made room, on the clock. */
   retryAt = Infinity;
   readonly #parts: AcceptorParts;
-  readonly #name = new Uint8Array(LARGEST);
-  readonly #length = new Uint32Array(1);
-  readonly #lengthBytes = new Uint8Array(this.#length.buffer);
-  /** Clients that were accepted when listening ended, for whom there was no room yet. */
-  readonly #waiting: Waiting[] = [];
   #mode = FROZEN;
   #watches = false;
   /** Whether this thread has said that it waits for room. */
@@ -77,64 +70,62 @@ export class Acceptor {
   #burst = 1;
   #lastTurn = 0;
   #toldFilling = false;
+  /** How many sockets are left for those who are held to be connected with. */
+  readonly #reserve: number;
 
   constructor(parts: AcceptorParts) {
     this.#parts = parts;
+    this.#reserve = reservedToConnect(parts.descriptors, parts.maxConnecting);
   }
 
   /** Touches nothing. */
   freeze(): void {
-    this.#unwatch();
-    this.#setCrowded(false);
+    this.#rest();
     this.#mode = FROZEN;
   }
 
   /** Accepts nobody from now on. */
   hold(): void {
-    this.#unwatch();
-    this.#setCrowded(false);
+    this.#rest();
     this.#mode = HOLDING;
-    this.#watchQueue();
+    this.#toldFilling = false;
+  }
+
+  /** While it holds, takes clients from the queue if that is too full: nobody is accepted otherwise. */
+  take(): void {
+    if (this.#mode !== HOLDING || this.#watches) return;
+    // Of those who came before this one is told at once.
+    this.#watch(EPOLLIN | EPOLLET);
   }
 
   /** Accepts clients. */
   open(): void {
-    this.#unwatch();
+    this.#rest();
     this.#mode = OPEN;
     this.#watch(EPOLLIN | EPOLLEXCLUSIVE);
   }
 
   /** Takes everybody who is queued, and listens no more. */
   finish(): void {
-    this.#unwatch();
-    this.#setCrowded(false);
+    this.#rest();
     if (this.#mode === HOLDING) return;
     this.#mode = CLOSING;
-    for (let client = this.#accept(); client >= 0; client = this.#accept()) {
-      if (this.#reserve()) {
-        this.#serve(client, this.#name);
-      } else {
-        this.#waiting.push({ client, peer: this.#name.slice() });
-        Atomics.add(this.#parts.shared.control, CONTROL.waiting, 1);
-        this.#setCrowded(true);
-      }
+    const { context, listeners, shared } = this.#parts;
+    for (let client = listeners.accept(); client >= 0; client = listeners.accept()) {
+      if (this.reserve()) this.#serve(client);
+      else context.held(client, listeners.peer, shared.takeFirst(context.time) ?? context.time);
     }
   }
 
-  /** Resets those who still wait. */
+  /** Waits for nothing any more. */
   end(): void {
-    this.#unwatch();
-    this.#setCrowded(false);
-    for (const { client } of this.#waiting.splice(0)) {
-      closeWithReset(client);
-      Atomics.sub(this.#parts.shared.control, CONTROL.waiting, 1);
-    }
+    this.#rest();
   }
 
   /** Something happened to the listening socket. */
   notice(): void {
-    const { context, shared } = this.#parts;
-    if (this.#mode === HOLDING) return this.#noteArrivals();
+    const { context, listeners } = this.#parts;
+    if (this.#mode === HOLDING) return this.#lookAtQueue();
     if (!this.#watches) return;
     // Who was told of clients twice in a row takes several at once.
     this.#burst = context.turn === this.#lastTurn + 1
@@ -142,76 +133,110 @@ export class Acceptor {
       : 1;
     this.#lastTurn = context.turn;
     for (let count = 0; count < this.#burst; count++) {
-      if (!this.#reserve()) return this.#waitForRoom();
-      const client = this.#accept();
+      if (this.#isAfterOthers) {
+        this.#wait();
+        return this.proceed();
+      }
+      if (!this.#hasRoomForNewcomer || !this.reserve()) {
+        this.waitForRoom(0);
+        // Another thread may have made room before it could know that somebody waits for that.
+        return this.proceed();
+      }
+      const client = listeners.accept();
       if (client < 0) {
-        Atomics.sub(shared.control, CONTROL.active, 1);
+        this.giveBack();
         this.#lastTurn = 0;
         return this.#acceptFailed();
       }
-      this.#serve(client, this.#name);
+      this.#serve(client);
+      if (!this.#watches) return;
     }
+  }
+
+  /** The system has no more of something that it takes to serve a client. @param error its number */
+  lack(error: number): void {
+    this.retryAt = this.#parts.context.time + PAUSE;
+    this.waitForRoom(error);
+  }
+
+  /** There is no room for more. @param error why, as a number; 0 for the limit for connections */
+  waitForRoom(error: number): void {
+    this.#wait();
+    this.#parts.context.full(error);
   }
 
   /** Goes on if there is room again. */
   proceed(): void {
     if (!this.#isCrowded) return;
-    const { context, shared } = this.#parts;
+    this.retryAt = Infinity;
     if (this.#mode === OPEN) {
-      this.retryAt = Infinity;
-      if (Atomics.load(shared.control, CONTROL.active) >= this.#parts.maxConnections) return;
-      this.#setCrowded(false);
+      if (!this.#hasRoomForNewcomer || this.#isAfterOthers) return;
       this.#watch(EPOLLIN | EPOLLEXCLUSIVE);
-      return;
+      if (!this.#watches) return;
     }
-    while (this.#waiting.length > 0 && this.#reserve()) {
-      const { client, peer } = this.#waiting.shift() as Waiting;
-      Atomics.sub(shared.control, CONTROL.waiting, 1);
-      context.accepted(client, peer, true);
-    }
-    this.#setCrowded(this.#waiting.length > 0);
+    this.#setCrowded(false);
+    // A queue that is full tells of nobody any more.
+    if (this.#mode === HOLDING) this.#takeFromQueue();
   }
 
-  #reserve(): boolean {
-    const { shared, maxConnections } = this.#parts;
-    if (Atomics.add(shared.control, CONTROL.active, 1) < maxConnections) return true;
-    Atomics.sub(shared.control, CONTROL.active, 1);
+  /** Takes a place for one more active connection, if there is one. */
+  reserve(): boolean {
+    const taken = Atomics.add(this.#parts.shared.control, CONTROL.taken, 1);
+    if (this.#hasRoomBeside(taken)) return true;
+    this.giveBack();
     return false;
   }
 
-  #accept(): number {
-    this.#length[0] = LARGEST;
-    return libc.accept4(this.#parts.listener, this.#name, this.#lengthBytes, FLAGS);
+  /** Gives a place back. */
+  giveBack(): void {
+    Atomics.sub(this.#parts.shared.control, CONTROL.taken, 1);
   }
 
-  #serve(client: number, peer: Uint8Array): void {
-    const { context, shared: { control } } = this.#parts;
-    let wasHeld = false;
-    if (Atomics.load(control, CONTROL.released) < Atomics.load(control, CONTROL.held)) {
-      const index = Atomics.add(control, CONTROL.released, 1);
-      wasHeld = index < Atomics.load(control, CONTROL.held);
-      const arrival = this.#parts.shared.arrival(index);
-      if (wasHeld && arrival !== null) context.released(context.time - arrival);
-    }
-    context.accepted(client, peer, wasHeld);
+  /** Whether there is room for one more, who may have to be held: then there must be some besides. */
+  get #hasRoomForNewcomer(): boolean {
+    const { shared, mayBeHeld } = this.#parts;
+    const taken = Atomics.load(shared.control, CONTROL.taken);
+    if (!this.#hasRoomBeside(taken)) return false;
+    return !mayBeHeld || this.#descriptorsLeft(taken) > this.#reserve;
+  }
+
+  /** Whether there is room for one more active connection, while so many places are taken. */
+  #hasRoomBeside(taken: number): boolean {
+    return taken < this.#parts.maxConnections && this.#descriptorsLeft(taken) >= 2;
+  }
+
+  /** How many sockets more there may be, while so many places are taken. */
+  #descriptorsLeft(taken: number): number {
+    const { shared: { control }, descriptors } = this.#parts;
+    const held = Atomics.load(control, CONTROL.waiting) + Atomics.load(control, CONTROL.suspended);
+    return descriptors - 2 * taken - held;
+  }
+
+  /**
+   * Whether the next of the queue came after others who are still to be served: also when another
+   * thread holds these again already, and this one has not heard of that yet.
+   */
+  get #isAfterOthers(): boolean {
+    const { shared } = this.#parts;
+    const others = Atomics.load(shared.control, CONTROL.line) > 0 ||
+      Atomics.load(shared.control, CONTROL.mode) === HOLDING;
+    return others && !shared.nextIsHeld;
+  }
+
+  #serve(client: number): void {
+    const { context, listeners, shared } = this.#parts;
+    context.accepted(client, listeners.peer, shared.takeFirst(context.time));
   }
 
   #acceptFailed(): void {
     const error = errno();
     // Anything else is the fault of one client, who is gone.
-    if (error !== EMFILE && error !== ENFILE && error !== ENOBUFS && error !== ENOMEM) return;
-    this.retryAt = this.#parts.context.time + PAUSE_WITHOUT_DESCRIPTORS;
-    this.#unwatch();
-    this.#setCrowded(true);
-    this.#parts.context.full();
+    if (isLack(error)) this.lack(error);
   }
 
-  #waitForRoom(): void {
+  #wait(): void {
     this.#unwatch();
     this.#setCrowded(true);
-    this.#parts.context.full();
-    // Another thread may have made room before it could know that somebody waits for that.
-    this.proceed();
   }
 
   #setCrowded(crowded: boolean): void {
@@ -220,32 +245,47 @@ export class Acceptor {
     Atomics.add(this.#parts.shared.control, CONTROL.crowded, crowded ? 1 : -1);
   }
 
-  /** Has it noted when clients come, if that is this thread's duty. */
-  #watchQueue(): void {
-    if (!this.#parts.isMonitor) return;
-    this.#toldFilling = false;
-    this.#parts.shared.forgetReleased();
-    // Of those who came before this one is told at once.
-    this.#watch(EPOLLIN | EPOLLET);
+  #lookAtQueue(): void {
+    const { context, isMonitor, shared, listeners } = this.#parts;
+    if (isMonitor) shared.noteArrivals(listeners.queued, context.time);
+    this.#takeFromQueue();
+    if (!isMonitor || this.#toldFilling) return;
+    const { fullest } = listeners;
+    // Not every kernel says what the limit is.
+    if (fullest === null || fullest.limit === 0 || fullest.length < 3 / 4 * fullest.limit) return;
+    this.#toldFilling = true;
+    context.queueFilling(fullest.length, fullest.limit);
   }
 
-  #noteArrivals(): void {
-    const { context, shared, listener } = this.#parts;
-    const { length, limit } = queueOf(listener);
-    shared.noteArrivals(length, context.time);
-    if (this.#toldFilling || length < 3 / 4 * limit) return;
-    this.#toldFilling = true;
-    context.queueFilling(length, limit);
+  /** Takes those from the queue who make it more than half full, as far as there are descriptors. */
+  #takeFromQueue(): void {
+    const { context, listeners, shared } = this.#parts;
+    if (Atomics.load(shared.control, CONTROL.takes) === 0) return;
+    while (listeners.isTooFull) {
+      const taken = Atomics.load(shared.control, CONTROL.taken);
+      if (this.#descriptorsLeft(taken) <= this.#reserve) return this.#setCrowded(true);
+      const client = listeners.accept();
+      if (client < 0) return;
+      context.held(client, listeners.peer, shared.takeFirst(context.time) ?? context.time);
+    }
+  }
+
+  /** Waits for nothing: neither for clients, nor for room or a time to accept them. */
+  #rest(): void {
+    this.#unwatch();
+    this.#setCrowded(false);
+    this.retryAt = Infinity;
   }
 
   #watch(events: number): void {
-    const { epoll, listener, data } = this.#parts;
-    epoll.add(listener, events, data);
-    this.#watches = true;
+    const { epoll, listeners, data } = this.#parts;
+    this.#watches = listeners.watch(epoll, events, data);
+    // Who holds can do without.
+    if (!this.#watches && this.#mode === OPEN) this.lack(errno());
   }
 
   #unwatch(): void {
-    if (this.#watches) this.#parts.epoll.remove(this.#parts.listener);
+    if (this.#watches) this.#parts.listeners.unwatch(this.#parts.epoll);
     this.#watches = false;
   }
 }

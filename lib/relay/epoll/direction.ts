@@ -13,7 +13,6 @@ import { EAGAIN, EINTR, errno } from "../../linux/errno.ts";
 import { libc } from "../../linux/libc.ts";
 import { type Pipe, SPLICE_F_MOVE, SPLICE_F_NONBLOCK } from "../../linux/pipe.ts";
 import { MSG_NOSIGNAL, sendAtOnce } from "../../linux/socket.ts";
-import type { Connection } from "./connection.ts";
 import type { MovedDirection } from "./moved.ts";
 import type { Pipes } from "./pipes.ts";
 
@@ -49,6 +48,9 @@ const DOUBTFUL = -4;
 
 const buffer = new Uint8Array(BUFFER);
 
+/** What was received last by any direction of this thread, as far as that was not spliced. */
+export const received: Uint8Array = buffer;
+
 /** One direction. */
 export class Direction {
   source = -1;
@@ -59,6 +61,10 @@ export class Direction {
   thorough = false;
   /** Whether the sink took less than it was given. */
   blocked = false;
+  /** Whether nothing may be read for now; what was read before is still passed on. */
+  stopped = false;
+  /** Whether what is read next is to be looked at: then it is {@linkcode received}, one piece only. */
+  looks = false;
   /** Whether the end was read. */
   ended = false;
   /** Whether the end was read and everything before it has been passed on. */
@@ -69,6 +75,8 @@ export class Direction {
   hasMoved = false;
   /** Whether it is still to be carried on, since its last turn was over. */
   isPostponed = false;
+  /** With which error the sink has failed; 0 if it has not. */
+  sinkError = 0;
   #kept: Uint8Array<ArrayBuffer> | null = null;
   #pipe: Pipe | null = null;
   #piped = 0;
@@ -77,9 +85,11 @@ export class Direction {
   /** Whether the sink would keep a second small piece back until the first has arrived. */
   #delays = false;
   #isFirst = true;
+  /** Whether what is read is dropped. */
+  #drops = false;
 
-  /** @param connection whose direction it is */
-  constructor(readonly connection: Connection) {}
+  /** @param row of its connection */
+  constructor(readonly row: number) {}
 
   /** Starts anew. @param delays whether the sink does not send small pieces at once yet */
   begin(source: number, sink: number, delays: boolean): void {
@@ -92,11 +102,25 @@ export class Direction {
       this.blocked =
       this.ended =
       this.done =
+      this.stopped =
+      this.looks =
       this.#bulk =
+      this.#drops =
         false;
     this.isPostponed = this.hasMoved = false;
-    this.bytes = this.#small = this.#piped = 0;
+    this.bytes =
+      this.sinkError =
+      this.#small =
+      this.#piped =
+        0;
     this.#kept = null;
+  }
+
+  /** Has something of our own sent before all that is read; it is not counted. */
+  sendFirst(bytes: Uint8Array<ArrayBuffer>): void {
+    this.#kept = bytes;
+    this.blocked = true;
+    this.#isFirst = false;
   }
 
   /** Goes on where another process has left off. */
@@ -129,40 +153,78 @@ export class Direction {
     this.#pipe = null;
   }
 
+  /**
+   * Its connection is over: the numbers of its sockets are somebody else's from now on, so that
+   * nothing that was still to be carried may be.
+   */
+  end(pipes: Pipes): void {
+    this.drop(pipes);
+    this.isPostponed = false;
+    this.readable = this.blocked = this.stopped = false;
+    this.source = this.sink = -1;
+  }
+
+  /** The sink has failed: drops what is kept for it, and what is read from now on. */
+  dropFromNowOn(pipes: Pipes): void {
+    this.drop(pipes);
+    this.#drops = true;
+    this.blocked = this.stopped = false;
+    this.readable = !this.ended;
+  }
+
   /** Moves what can be moved. */
   carry(pipes: Pipes): number {
+    if (this.#drops) return this.#readAndDrop();
     if (this.blocked) {
       const flushed = this.#pipe === null ? this.#sendKept() : this.#flush(this.#pipe);
       if (flushed !== 0) return flushed === BROKEN_SINK ? SINK_FAILED : WAITS;
       this.blocked = false;
     }
+    if (this.looks) this.#giveBack(pipes);
     let left = TURN;
-    while (this.readable) {
-      if (this.#bulk && this.#pipe === null) this.#pipe = pipes.take();
+    while (this.readable && !this.stopped) {
+      if (this.#bulk && this.#pipe === null && !this.looks) this.#pipe = pipes.take();
       const count = this.#pipe === null ? this.#copy() : this.#splice(this.#pipe);
       if (count > 0) {
         this.bytes += count;
         if (this.blocked) return WAITS;
         left -= count;
-        if (left <= 0) break;
+        if (left <= 0 || this.looks) break;
       } else if (count === 0) {
         this.ended = true;
         this.readable = false;
       } else if (count === DOUBTFUL) {
         this.#bulk = false;
-        pipes.giveBack(this.#pipe as Pipe);
-        this.#pipe = null;
+        this.#giveBack(pipes);
       } else if (count !== NOTHING) {
         return count === BROKEN_SINK ? SINK_FAILED : SOURCE_FAILED;
       }
     }
-    if (this.#pipe !== null) {
-      pipes.giveBack(this.#pipe);
-      this.#pipe = null;
-    }
+    this.#giveBack(pipes);
     if (this.ended) {
       this.done = true;
       return ENDED;
+    }
+    return this.readable && !this.stopped ? MORE : WAITS;
+  }
+
+  #giveBack(pipes: Pipes): void {
+    if (this.#pipe === null) return;
+    pipes.giveBack(this.#pipe);
+    this.#pipe = null;
+  }
+
+  #readAndDrop(): number {
+    for (let left = TURN; this.readable && left > 0;) {
+      const count = libc.recv(this.source, buffer, BUFFER, 0);
+      if (count < 0) {
+        if (this.#readFailed() === BROKEN_SOURCE) return SOURCE_FAILED;
+      } else if (count === 0) {
+        this.ended = true;
+        this.readable = false;
+        return ENDED;
+      }
+      left -= count;
     }
     return this.readable ? MORE : WAITS;
   }
@@ -178,7 +240,7 @@ export class Direction {
     this.hasMoved = true;
     if (sent === count) return count;
     if (sent < 0) {
-      if (!isForNow()) return BROKEN_SINK;
+      if (this.#writeFailed() === BROKEN_SINK) return BROKEN_SINK;
       sent = 0;
     }
     this.#kept = buffer.slice(sent, count);
@@ -229,11 +291,17 @@ export class Direction {
     return NOTHING;
   }
 
+  #writeFailed(): number {
+    if (isForNow()) return NOTHING;
+    this.sinkError = errno();
+    return BROKEN_SINK;
+  }
+
   /** @returns 0 when the pipe is empty, or one of the constants */
   #flush(pipe: Pipe): number {
     while (this.#piped > 0) {
       const count = libc.splice(pipe.reader, null, this.sink, null, this.#piped, SPLICE_FLAGS);
-      if (count < 0) return isForNow() ? NOTHING : BROKEN_SINK;
+      if (count < 0) return this.#writeFailed();
       this.#piped -= count;
       this.hasMoved = true;
     }
@@ -244,7 +312,7 @@ export class Direction {
   #sendKept(): number {
     while (this.#kept !== null) {
       const count = libc.send(this.sink, this.#kept, this.#kept.length, MSG_NOSIGNAL);
-      if (count < 0) return isForNow() ? NOTHING : BROKEN_SINK;
+      if (count < 0) return this.#writeFailed();
       this.hasMoved = true;
       this.#kept = count === this.#kept.length ? null : this.#kept.subarray(count);
     }

@@ -5,21 +5,26 @@
  * @module
  */
 
-import type { CloseReason, Connection } from "../relay.ts";
-import type { MovedConnection } from "./moved.ts";
+import type { CloseReason, Connection, RelayOptions } from "../relay.ts";
+import type { Arrived } from "./moved.ts";
 
 /** What a thread is given at its start. Durations are in milliseconds, `Infinity` is no limit. */
-export interface Assignment {
+export interface Assignment extends Pick<RelayOptions, "acceptProxy" | "sendProxy"> {
   /** Which of the threads it is, from 0, and how many there are. */
   readonly index: number;
   readonly threads: number;
-  /** Descriptors: the listening socket, and the event counter of each thread. */
-  readonly listener: number;
+  /** Descriptors: the listening sockets, and the event counter of each thread. */
+  readonly listeners: readonly number[];
   readonly wakers: readonly number[];
   readonly shared: SharedArrayBuffer;
   readonly table: SharedArrayBuffer;
   readonly target: SharedArrayBuffer;
   readonly maxConnections: number;
+  /** How many descriptors there are for sockets of clients and services, in all threads. */
+  readonly descriptors: number;
+  /** How many held clients may be on their way to the service at once, of this thread. */
+  readonly maxConnecting: number;
+  readonly abortOnClose: boolean;
   readonly maxPipes: number;
   readonly connectTimeout: number;
   readonly idleTimeout: number;
@@ -31,7 +36,7 @@ export interface Assignment {
   /** The last id that a connection of another process had. */
   readonly lastId: number;
   /** Connections of another process, to go on with. */
-  readonly moved: readonly MovedConnection[];
+  readonly moved: readonly Arrived[];
 }
 
 /** Attempts to connect that failed in the same way. */
@@ -49,20 +54,25 @@ export interface Report {
   ready?: boolean;
   /** It has done all that was asked for up to this number. */
   done?: number;
+  /** The connections that it was asked to cut if they were idle, as they were. */
+  cutIdle?: Connection[];
   noneActive?: boolean;
   opened?: Connection[];
   closed?: { connection: Connection; reason: CloseReason }[];
   failures?: Failures[];
   /** Clients reset because the service could not be reached, by the last error. */
   gaveUp?: Failures[];
+  /** Clients reset because of the header that they did not begin with. */
+  badHeaders?: { readonly peer: string; readonly why: string }[];
   /** How long clients were held who are served now, in milliseconds. */
   released?: number[];
-  full?: number;
+  /** There is no room: how many were active, and the number of the error, 0 for the limit. */
+  full?: { active: number; error: number };
   queueFilling?: { queued: number; most: number };
   /** Why it has died. */
   died?: string;
   /** It is frozen; its connections, and the last id that one had. */
-  frozen?: { readonly connections: MovedConnection[]; readonly lastId: number };
+  frozen?: { readonly connections: Arrived[]; readonly lastId: number };
   /** It has ended. */
   ended?: boolean;
 }

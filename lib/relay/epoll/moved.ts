@@ -5,6 +5,9 @@
  * @module
  */
 
+import type { MovedConversation } from "../conversation.ts";
+import { NO_COUNTERS } from "../counters.ts";
+import type { Endpoints } from "../proxy_protocol.ts";
 import type { Counters } from "../relay.ts";
 
 /** One direction of a connection. */
@@ -23,6 +26,16 @@ export interface MovedDirection {
   } | null;
 }
 
+/** How a connection has failed. */
+export interface MovedFailure {
+  /** Whether it was the client that failed, or the service. */
+  readonly isClient: boolean;
+  /** Whether all that this side had said has been passed on. */
+  readonly isSpent: boolean;
+  /** The error of writing to it; 0 if that did not fail. */
+  readonly sinkError: number;
+}
+
 /** A connection. The addresses of its peers are known to the kernel, which is asked sooner than told. */
 export interface MovedConnection {
   readonly id: number;
@@ -31,22 +44,38 @@ export interface MovedConnection {
   readonly upstream: number;
   readonly acceptedAt: number;
   readonly lastByteAt: number;
+  /** Since when it is held, without a connection to the service; `null` if it is not. */
+  readonly heldSince: number | null;
+  /** Whether it was served before it was held. */
+  readonly wasServed: boolean;
+  /** The service that it was connected for, `HOST:PORT`; `null` where that is not known. */
+  readonly target: string | null;
+  /**
+   * What its header of the PROXY protocol said, `null` for nothing; `undefined` as long as none was
+   * taken.
+   */
+  readonly header?: Endpoints | null | undefined;
+  /** Who spoke; `undefined` where nobody kept account of that. */
+  readonly talk?: MovedConversation | undefined;
   /** When the first of the two directions ended; `null` if none has. */
   readonly endedAt: number | null;
-  /** Until when it is tried to connect it; `null` if it is connected, or there is no limit. */
-  readonly deadline: number | null;
   readonly bytesUp: number;
   readonly bytesDown: number;
   /** `null` for one that has not ended and has nothing in flight, as most have. */
   readonly up: MovedDirection | null;
   readonly down: MovedDirection | null;
+  /** Only of one that has failed, and whose last words have not all arrived. */
+  readonly failed?: MovedFailure | undefined;
 }
+
+/** A connection as a thread has it, who knows targets by their numbers only. */
+export type Arrived = Omit<MovedConnection, "target"> & { readonly target: number };
 
 /** A relay. */
 export interface MovedRelay {
-  /** The listening socket. */
-  readonly listener: number;
-  /** Whether another process, that started this one, has the listening socket as well. */
+  /** The listening sockets, at least one. */
+  readonly listeners: readonly number[];
+  /** Whether another process, that started this one, has the listening sockets as well. */
   readonly isInherited: boolean;
   /** The last id that was given to a connection. */
   readonly lastId: number;
@@ -55,3 +84,11 @@ export interface MovedRelay {
   readonly arrivals: readonly number[];
   readonly connections: readonly MovedConnection[];
 }
+
+/** What a relay begins with that goes on with nothing, but for its listening sockets. */
+export const NOTHING_MOVED: Omit<MovedRelay, "listeners" | "isInherited"> = {
+  counters: NO_COUNTERS,
+  arrivals: [],
+  lastId: 0,
+  connections: [],
+};

@@ -7,109 +7,67 @@
  * @module
  */
 
-import { lookup } from "node:dns/promises";
 import type { Address } from "../../address.ts";
 import { now } from "../../linux/clock.ts";
-import {
-  describeError,
-  EADDRNOTAVAIL,
-  EAFNOSUPPORT,
-  ETIMEDOUT,
-  SystemError,
-} from "../../linux/errno.ts";
-import { makeEventCounter, raise } from "../../linux/event_counter.ts";
-import { libc } from "../../linux/libc.ts";
-import {
-  adopt,
-  closeWithReset,
-  cookieOf,
-  isListening,
-  listen,
-  localAddress,
-  sendAtOnce,
-  watchPeer,
-} from "../../linux/socket.ts";
-import { queueOf } from "../../linux/tcp_info.ts";
+import { sumOf } from "../counters.ts";
+import { probe } from "../probe.ts";
 import {
   CLOSE_REASONS,
   type CloseReason,
   type Connection,
+  type ConnectionOrder,
   type Counters,
+  type LettingGo,
   type ListenAt,
   type Relay,
   type RelayEvents,
   type RelayOptions,
   type Released,
+  WAIT_FOR_ALL,
 } from "../relay.ts";
-import { capacity } from "./capacity.ts";
-import { NO_ADDRESS } from "./connector.ts";
-import type { Assignment, Failures, Report } from "./messages.ts";
-import type { MovedRelay } from "./moved.ts";
-import {
-  CLOSING,
-  CONTROL,
-  ENDING,
-  FROZEN,
-  HOLDING,
-  LEAVING,
-  OPEN,
-  SharedMemory,
-  Table,
-} from "./shared.ts";
+import { isItself, type Listening } from "../unusable.ts";
+import { Upstream } from "../upstream.ts";
+import { capacity, heldAtMost } from "./capacity.ts";
+import { Crew } from "./crew.ts";
+import { Gate } from "./gate.ts";
+import { Hearing } from "./hearing.ts";
+import { Listeners, socketsOf, whereItListens } from "./listeners.ts";
+import { openListeners } from "./listening.ts";
+import { type Arrived, type MovedRelay, NOTHING_MOVED } from "./moved.ts";
+import { CLOSING, CONTROL, ENDING, FROZEN, HOLDING, LEAVING, SharedMemory } from "./shared.ts";
+import { foremost } from "./foremost.ts";
+import { resetLeft } from "./left.ts";
+import type { Table } from "./table.ts";
+import { TargetWriter, whyUnusable } from "./upstream.ts";
 import { startWorkers } from "./workers.ts";
-import { Upstream } from "./upstream.ts";
-
-/** What the kernel may queue; it takes less if net.core.somaxconn says so (listen(2)). */
-const BACKLOG = 4096;
-
-/** How long a thread may take to do what it is asked for, in milliseconds; twice, to be sure. */
-const PATIENCE = 5000;
-
-const NO_COUNTERS: Counters = {
-  accepted: 0,
-  bytesUp: 0,
-  bytesDown: 0,
-  connectFailures: 0,
-  closed: Object.fromEntries(CLOSE_REASONS.map((reason) => [reason, 0])) as Counters["closed"],
-};
-
-/** A thread, as the main thread knows it. */
-interface ThreadHandle {
-  readonly worker: Worker;
-  /** Its event counter; -1 once that is closed. */
-  waker: number;
-  readonly table: Table;
-  readonly ready: PromiseWithResolvers<void>;
-  readonly ended: PromiseWithResolvers<void>;
-  /** The last command that it has done. */
-  done: number;
-  /** What it had when it was frozen last. */
-  frozen: NonNullable<Report["frozen"]>;
-}
 
 /** A relay on epoll. */
 export class EpollRelay implements Relay {
   readonly kind = "epoll";
   readonly threads: number;
-  readonly listen: Address;
+  readonly listensAt: readonly Listening[];
   readonly maxConnections: number;
   readonly #events: RelayEvents;
   readonly #options: RelayOptions;
-  readonly #listener: number;
-  /** Whether another process has the listening socket as well. */
-  readonly #isInherited: boolean;
+  readonly #listeners: Listeners;
+  /** Whether another process, that started this one, has the listening sockets as well. */
+  readonly isInherited: boolean;
   readonly #shared = new SharedMemory();
   readonly #upstream: Upstream;
-  readonly #threads: ThreadHandle[] = [];
+  readonly #target = new TargetWriter();
+  readonly #crew: Crew;
+  readonly #gate: Gate;
+  readonly #ready: Promise<void>;
   /** What was counted by the process before this one. */
   readonly #before: Counters;
+  /** How many sockets of clients and services there may be. */
+  readonly #descriptors: number;
+  readonly #startedAt = now();
   /** What it was doing before it was frozen. */
   #modeBefore = HOLDING;
-  #isListening = true;
   /** Whether what it has is certainly its own: what another process still may have is not touched. */
   #isCommitted = false;
   #isOver = false;
-  #changed = Promise.withResolvers<void>();
 
   /**
    * @param moved what another process had; without connections if there was none
@@ -121,45 +79,46 @@ export class EpollRelay implements Relay {
     events: RelayEvents,
     workers: readonly Worker[],
   ) {
-    const { listener, connections: arrived } = moved;
-    this.#listener = listener;
-    this.#isInherited = moved.isInherited;
+    const { listeners, connections: arrived } = moved;
+    const { maxConnecting, abortOnClose, acceptProxy, sendProxy, keepAlive, userTimeout } = options;
+    this.#listeners = new Listeners(listeners);
+    this.isInherited = moved.isInherited;
     this.#before = moved.counters;
     this.#shared.arrivals = moved.arrivals;
-    Atomics.store(this.#shared.control, CONTROL.mode, FROZEN);
-    Atomics.store(this.#shared.control, CONTROL.active, arrived.length);
+    this.#shared.begin(arrived);
     this.#events = events;
-    this.listen = localAddress(listener);
+    this.listensAt = this.#listeners.at;
     this.threads = options.threads;
-    const { connections, pipes } = capacity(options.maxConnections, options.threads);
-    this.maxConnections = connections;
-    this.#shared.idleSince = now();
+    const room = capacity(options.maxConnections, options.threads);
+    this.maxConnections = room.connections;
+    this.#descriptors = room.descriptors;
     this.#options = options;
-    this.#upstream = new Upstream(options.upstream, () => this.#wake());
-    const rows = Math.max(connections, Math.ceil(arrived.length / options.threads));
-    for (const worker of workers) this.#threads.push(this.#makeThread(worker, rows));
-    for (const [index, { worker, table }] of this.#threads.entries()) {
-      const assignment: Assignment = {
-        index,
-        threads: options.threads,
-        listener,
-        wakers: this.#threads.map(({ waker }) => waker),
-        shared: this.#shared.buffer,
-        table: table.buffer,
-        target: this.#upstream.memory.buffer,
-        maxConnections: connections,
-        maxPipes: pipes,
-        connectTimeout: options.connectTimeout ?? Infinity,
-        idleTimeout: options.idleTimeout ?? Infinity,
-        halfCloseTimeout: options.halfCloseTimeout ?? Infinity,
-        keepAlive: options.keepAlive,
-        userTimeout: options.userTimeout,
-        tellEach: events.opened !== undefined || events.closed !== undefined,
-        lastId: moved.lastId,
-        moved: arrived.filter((_, place) => place % options.threads === index),
-      };
-      worker.postMessage(assignment);
-    }
+    this.#upstream = new Upstream(options.upstream, {
+      isItself: (address) => this.listensAt.some((one) => isItself(address, one)),
+      changed: () => this.#writeTarget(),
+    });
+    this.#target.write(this.#upstream);
+    const rows = Math.max(room.descriptors, Math.ceil(arrived.length / options.threads));
+    const hearing = new Hearing(events, this.#upstream, this.#target);
+    this.#crew = new Crew(workers, rows, this.#shared, {
+      heard: (report) => hearing.hear(report),
+      broke: (error, table) => this.#break(error, table),
+    });
+    this.#gate = new Gate(this.#shared, this.#crew, this.#listeners);
+    this.#ready = this.#crew.begin({
+      listeners,
+      target: this.#target.memory.buffer,
+      maxConnections: room.connections,
+      descriptors: room.descriptors,
+      ...{ maxConnecting, abortOnClose, acceptProxy, sendProxy, keepAlive, userTimeout },
+      maxPipes: room.pipes,
+      connectTimeout: options.connectTimeout ?? Infinity,
+      idleTimeout: options.idleTimeout ?? Infinity,
+      halfCloseTimeout: options.halfCloseTimeout ?? Infinity,
+      tellEach: events.opened !== undefined || events.closed !== undefined,
+      lastId: moved.lastId,
+      moved: arrived.map((one) => ({ ...one, target: this.#upstream.numberOf(one.target) })),
+    });
   }
 
   /**
@@ -171,11 +130,10 @@ export class EpollRelay implements Relay {
     at: ListenAt,
     options: RelayOptions,
     events: RelayEvents,
+    workers?: readonly Worker[],
   ): Promise<EpollRelay> {
-    const isInherited = "descriptor" in at;
-    const listener = isInherited ? inherited(at.descriptor) : await listenAt(at);
-    const nothing = { lastId: 0, counters: NO_COUNTERS, arrivals: [], connections: [] };
-    const relay = await EpollRelay.takeOver({ listener, isInherited, ...nothing }, options, events);
+    const moved = { ...NOTHING_MOVED, ...await openListeners(at) };
+    const relay = await EpollRelay.takeOver(moved, options, events, workers);
     await relay.thaw();
     return relay;
   }
@@ -193,9 +151,13 @@ export class EpollRelay implements Relay {
     events: RelayEvents,
     workers?: readonly Worker[],
   ): Promise<EpollRelay> {
+    for (const listener of moved.listeners) {
+      const at = whereItListens(listener);
+      if (at instanceof Error) throw at;
+    }
     workers ??= await startWorkers(options.threads);
     const relay = new EpollRelay(moved, options, events, workers);
-    await Promise.all(relay.#threads.map(({ ready }) => ready.promise));
+    await relay.#ready;
     return relay;
   }
 
@@ -206,16 +168,17 @@ export class EpollRelay implements Relay {
    */
   async freeze(): Promise<MovedRelay> {
     this.#modeBefore = Atomics.load(this.#shared.control, CONTROL.mode);
-    await this.#command(FROZEN);
+    await this.#crew.command(FROZEN);
     if (this.#isOver) throw new Error("the relay has ended");
-    const frozen = this.#threads.map((thread) => thread.frozen);
+    const { connections, lastId } = this.#crew.frozen;
+    const nameOf = ({ target }: Arrived) => this.#upstream.nameOf(target);
     return {
-      listener: this.#listener,
-      isInherited: this.#isInherited,
-      lastId: Math.max(...frozen.map(({ lastId }) => lastId)),
+      listeners: this.#listeners.descriptors,
+      isInherited: this.isInherited,
       counters: this.counters,
       arrivals: this.#shared.arrivals,
-      connections: frozen.flatMap(({ connections }) => connections),
+      lastId,
+      connections: connections.map((one) => ({ ...one, target: nameOf(one) })),
     };
   }
 
@@ -223,14 +186,10 @@ export class EpollRelay implements Relay {
   async thaw(): Promise<void> {
     if (!this.#isCommitted) {
       this.#isCommitted = true;
-      // A service manager that passed it on again, to whoever has taken over, may have made it one
-      // that is waited for.
-      adopt(this.#listener);
-      // What is accepted inherits these.
-      sendAtOnce(this.#listener);
-      watchPeer(this.#listener, this.#options);
+      this.#listeners.adopt(this.#options.userTimeout);
     }
-    await this.#command(this.#modeBefore);
+    if (this.#modeBefore === HOLDING) await this.#gate.close();
+    else await this.#crew.command(this.#modeBefore);
   }
 
   /**
@@ -238,14 +197,16 @@ export class EpollRelay implements Relay {
    * connection or the queue alive.
    */
   async leave(): Promise<void> {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    await this.#letGo();
+    if (!this.#isOver) await this.#letGo();
   }
 
-  /** The cookie of the listening socket. */
-  get cookie(): string {
-    return cookieOf(this.#listener);
+  get listen(): Address {
+    return this.listensAt[0] as Address;
+  }
+
+  /** Where each listening socket listens, `HOST:PORT`, and its cookie. */
+  get sockets(): { listen: string; cookie: string }[] {
+    return socketsOf(this.#listeners.descriptors);
   }
 
   get upstream(): Address {
@@ -257,251 +218,131 @@ export class EpollRelay implements Relay {
   }
 
   get idleFor(): number {
-    return this.active > 0 ? 0 : now() - this.#shared.idleSince;
+    if (this.active > 0) return 0;
+    const last = this.#crew.tables.map(({ lastActiveAt }) => lastActiveAt);
+    return now() - Math.max(this.#startedAt, ...last);
   }
 
   get queued(): number {
-    const waiting = Atomics.load(this.#shared.control, CONTROL.waiting);
-    return waiting + (this.#isListening ? queueOf(this.#listener).length : 0);
+    return Atomics.load(this.#shared.control, CONTROL.waiting) + this.#listeners.queued;
+  }
+
+  get suspended(): number {
+    return Atomics.load(this.#shared.control, CONTROL.suspended);
+  }
+
+  get longestHold(): number {
+    return this.#gate.longestHold;
+  }
+
+  get queueLimit(): number | null {
+    return heldAtMost(this.#listeners.limit, this.#descriptors, this.#options.maxConnecting);
+  }
+
+  get elsewhere(): number {
+    const { number } = this.#upstream;
+    return this.#crew.tables.reduce((sum, table) => sum + table.elsewhere(number), 0);
   }
 
   get counters(): Counters {
-    const all = [this.#before, ...this.#threads.map(({ table }) => table.counters)];
-    const sum = (number: (counters: Counters) => number) =>
-      all.reduce((total, counters) => total + number(counters), 0);
-    return {
-      accepted: sum(({ accepted }) => accepted),
-      bytesUp: sum(({ bytesUp }) => bytesUp),
-      bytesDown: sum(({ bytesDown }) => bytesDown),
-      connectFailures: sum(({ connectFailures }) => connectFailures),
-      closed: Object.fromEntries(
-        CLOSE_REASONS.map((reason) => [reason, sum(({ closed }) => closed[reason])]),
-      ) as Counters["closed"],
-    };
+    return sumOf([this.#before, ...this.#crew.counters]);
   }
 
-  async hold(): Promise<void> {
-    if (this.#isListening) await this.#command(HOLDING);
+  async hold(lettingGo: LettingGo = WAIT_FOR_ALL): Promise<void> {
+    if (this.#listeners.isOpen) await this.#gate.hold(lettingGo);
   }
 
   async open(): Promise<Released> {
-    const { control } = this.#shared;
-    if (!this.#isListening || Atomics.load(control, CONTROL.mode) === OPEN) {
-      return { held: 0, longest: 0 };
-    }
-    this.#upstream.lookUp();
-    const held = this.queued;
-    const first = held > 0 ? this.#shared.arrival(0) : null;
-    Atomics.store(control, CONTROL.released, 0);
-    Atomics.store(control, CONTROL.held, held);
-    await this.#command(OPEN);
-    return { held, longest: first === null ? 0 : now() - first };
+    await this.#upstream.settle();
+    return this.#listeners.isOpen ? await this.#gate.open() : { held: 0, longest: 0 };
   }
 
-  retarget(upstream: Address): void {
+  retarget(upstream: Address, suspendQuiet: number | null = null): void {
+    this.#shared.retargetQuiet = suspendQuiet ?? Infinity;
     this.#upstream.address = upstream;
+    this.#crew.wake();
   }
 
-  connections(): Connection[] {
-    const time = now();
-    const connections: Connection[] = [];
-    for (const { table } of this.#threads) {
-      for (let row = 0; row < table.height; row++) {
-        const connection = table.snapshot(row, time, this.#upstream.name);
-        if (connection !== null) connections.push(connection);
-      }
+  whyUnusable(upstream: Address): Promise<string | null> {
+    return whyUnusable(upstream, this.listensAt);
+  }
+
+  probe(timeout: number): Promise<boolean> {
+    return probe(this.#upstream, timeout);
+  }
+
+  connections(most = Infinity, order: ConnectionOrder = "age"): Iterable<Connection> {
+    return this.#list(most, order, false);
+  }
+
+  held(most = Infinity, order: ConnectionOrder = "age"): Iterable<Connection> {
+    return this.#list(most, order, true);
+  }
+
+  *#list(most: number, order: ConnectionOrder, held: boolean): Generator<Connection> {
+    for (const { table, row, id } of foremost(this.#crew.tables, most, held, order)) {
+      const connection = table.snapshot(row, now(), this.#upstream.name, this.#shared.quiet);
+      // Its row may be another's by now.
+      if (connection?.id === id) yield connection;
     }
-    return connections.sort((one, other) => other.age - one.age || one.id - other.id);
   }
 
   close(id: number, reason: CloseReason): boolean {
     const index = CLOSE_REASONS.indexOf(reason);
-    if (!this.#threads.some(({ table }) => table.wishCut(id, index))) return false;
+    if (!this.#crew.tables.some((table) => table.wishCut(id, index))) return false;
     Atomics.add(this.#shared.control, CONTROL.cuts, 1);
-    this.#wake();
+    this.#crew.wake();
     return true;
   }
 
+  closeIdle(idle: number, reason: CloseReason): Promise<Connection[]> {
+    return this.#crew.cutIdle(idle, CLOSE_REASONS.indexOf(reason));
+  }
+
   async stopListening(): Promise<number> {
-    if (!this.#isListening) return 0;
+    if (!this.#listeners.isOpen) return 0;
     const isHolding = Atomics.load(this.#shared.control, CONTROL.mode) === HOLDING;
-    await this.#command(CLOSING);
-    // Whoever passed the socket on keeps those who are queued.
-    const reset = isHolding && !this.#isInherited ? this.queued : 0;
-    this.#closeListener();
-    return reset;
+    const here = Atomics.load(this.#shared.control, CONTROL.waiting) + this.suspended;
+    await this.#crew.command(CLOSING);
+    // Whoever passed the socket on keeps those who are in its queue.
+    const inQueue = this.isInherited ? 0 : this.#listeners.queued;
+    this.#listeners.close();
+    return isHolding ? here + inQueue : 0;
   }
 
   async shutDown(): Promise<void> {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#order(ENDING);
-    await Promise.all(this.#threads.map((thread) => thread.ended.promise));
-    this.#closeListener();
-    for (const thread of this.#threads) {
-      thread.worker.terminate();
-      libc.close(thread.waker);
-      thread.waker = -1;
-    }
+    await this.#crew.dismiss(ENDING);
+    this.#listeners.close();
+    this.#crew.close();
   }
 
   async #letGo(): Promise<void> {
-    this.#order(LEAVING);
-    this.#closeListener();
-    await Promise.all(this.#threads.map(({ ended }) => ended.promise));
+    this.#isOver = true;
+    const gone = this.#crew.dismiss(LEAVING);
+    this.#listeners.close();
+    await gone;
   }
 
-  #makeThread(worker: Worker, rows: number): ThreadHandle {
-    const thread: ThreadHandle = {
-      worker,
-      waker: makeEventCounter(),
-      table: Table.make(rows),
-      ready: Promise.withResolvers(),
-      ended: Promise.withResolvers(),
-      done: 0,
-      frozen: { connections: [], lastId: 0 },
-    };
-    worker.onmessage = ({ data }: MessageEvent<Report>) => this.#heard(thread, data);
-    worker.onerror = (event) => {
-      event.preventDefault();
-      this.#break(thread, new Error(`a thread died: ${event.message}`));
-    };
-    return thread;
-  }
-
-  /** Tells the threads what to do. @returns the number of the command */
-  #order(mode: number): number {
-    const { control } = this.#shared;
-    Atomics.store(control, CONTROL.mode, mode);
-    const command = Atomics.add(control, CONTROL.command, 1) + 1;
-    this.#wake();
-    return command;
-  }
-
-  /** Tells the threads what to do, and waits until all have done it. */
-  async #command(mode: number): Promise<void> {
-    if (this.#isOver) return;
-    const command = this.#order(mode);
-    let timer = setTimeout(() => {
-      // If the whole process was stopped, they have had no time at all yet.
-      timer = setTimeout(() => {
-        const late = this.#threads.find(({ done }) => done < command);
-        if (late !== undefined) this.#break(late, new Error("a thread does not answer"));
-      }, PATIENCE);
-    }, PATIENCE);
-    while (!this.#isOver && this.#threads.some(({ done }) => done < command)) {
-      await this.#changed.promise;
-    }
-    clearTimeout(timer);
-  }
-
-  #wake(): void {
-    for (const { waker } of this.#threads) raise(waker);
-  }
-
-  #heard(thread: ThreadHandle, report: Report): void {
-    const events = this.#events;
-    const { name } = this.#upstream;
-    if (report.died !== undefined) {
-      return this.#break(thread, new Error(`a thread died: ${report.died}`));
-    }
-    if (report.ready) thread.ready.resolve();
-    // What was before comes first: who hears that none is active may want to know how they ended.
-    for (const connection of report.opened ?? []) {
-      events.opened?.({ ...connection, upstream: name });
-    }
-    for (const held of report.released ?? []) events.released(held);
-    for (const failures of report.failures ?? []) {
-      this.#upstream.lookUp();
-      const error = this.#describe(failures);
-      for (let count = 0; count < failures.count; count++) events.connectFailed(name, error);
-    }
-    for (const { connection, reason } of report.closed ?? []) {
-      events.closed?.({ ...connection, upstream: connection.upstream || name }, reason);
-    }
-    for (const failures of report.gaveUp ?? []) {
-      const error = this.#describe(failures);
-      for (let count = 0; count < failures.count; count++) events.gaveUp(name, error);
-    }
-    if (report.full !== undefined) events.full(report.full);
-    if (report.queueFilling) {
-      events.queueFilling(report.queueFilling.queued, report.queueFilling.most);
-    }
-    if (report.frozen) thread.frozen = report.frozen;
-    if (report.done !== undefined) thread.done = report.done;
-    if (report.ended) thread.ended.resolve();
-    this.#changed.resolve();
-    this.#changed = Promise.withResolvers();
-    if (report.noneActive) events.noneActive();
-  }
-
-  #describe({ error }: Failures): string {
-    const { host, port } = this.#upstream.address;
-    if (error === ETIMEDOUT) return `no answer from ${host} port ${port}`;
-    if (error !== NO_ADDRESS) return describeError(error);
-    return this.#upstream.error === "" ? `no address for ${host}` : this.#upstream.error;
-  }
-
-  #closeListener(): void {
-    if (!this.#isListening) return;
-    this.#isListening = false;
-    libc.close(this.#listener);
+  #writeTarget(): void {
+    if (this.#target.write(this.#upstream)) this.#crew.wake();
   }
 
   /**
    * Resets everything, so that nobody waits for what will never come; or, of what another process
    * still has, nothing.
    */
-  #break(thread: ThreadHandle, error: Error): void {
-    // Nobody can wait for it any more.
-    thread.ended.resolve();
+  #break(error: Error, table: Table): void {
     if (this.#isOver) return;
     this.#isOver = true;
     if (!this.#isCommitted) {
       void this.#letGo();
-      thread.ready.reject(error);
       return;
     }
-    this.#order(ENDING);
-    this.#closeListener();
-    const { table } = thread;
-    for (let row = 0; row < table.height; row++) {
-      if (table.id(row) === 0) continue;
-      const { client, upstream } = table.abandon(row);
-      closeWithReset(client);
-      if (upstream !== -1) closeWithReset(upstream);
-      Atomics.sub(this.#shared.control, CONTROL.active, 1);
-    }
-    thread.ready.reject(error);
-    this.#changed.resolve();
+    void this.#crew.dismiss(ENDING);
+    this.#listeners.close();
+    resetLeft(table, this.#shared);
     this.#events.broken(error);
-  }
-}
-
-/**
- * Takes a socket that listens already.
- *
- * @throws {Error} when it does not
- */
-function inherited(descriptor: number): number {
-  if (!isListening(descriptor)) {
-    throw new Error(`descriptor ${descriptor} is no TCP socket that listens`);
-  }
-  adopt(descriptor);
-  return descriptor;
-}
-
-async function listenAt({ host, port }: Exclude<ListenAt, { descriptor: number }>) {
-  if (host !== null) {
-    const { address } = await lookup(host);
-    return listen({ host: address, port }, false, BACKLOG);
-  }
-  try {
-    return listen({ host: "::", port }, true, BACKLOG);
-  } catch (error) {
-    // A system without IPv6.
-    const lacking = [EAFNOSUPPORT, EADDRNOTAVAIL];
-    if (!(error instanceof SystemError) || !lacking.includes(error.number)) throw error;
-    return listen({ host: "0.0.0.0", port }, false, BACKLOG);
   }
 }

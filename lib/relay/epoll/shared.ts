@@ -7,11 +7,8 @@
  * @module
  */
 
-import { formatAddress } from "../../address.ts";
-import { peerName } from "../../linux/socket.ts";
-import { decode, LARGEST } from "../../linux/socket_address.ts";
+import type { LettingGo } from "../relay.ts";
 import type { MovedConnection } from "./moved.ts";
-import { CLOSE_REASONS, type Connection, type Counters } from "../relay.ts";
 
 /** What the threads are to do. */
 export const HOLDING = 0;
@@ -20,6 +17,8 @@ export const OPEN = 1;
 export const CLOSING = 2;
 /** Cut everything and end. */
 export const ENDING = 3;
+/** Serve those that are held here, but accept nobody yet. */
+export const SERVING_HELD = 6;
 /** Touch nothing. */
 export const FROZEN = 4;
 /** It ends, and its connections live on in another process. */
@@ -33,320 +32,194 @@ export const CONTROL = {
   command: 1,
   /** Counts connections that the main thread wants cut. */
   cuts: 2,
+  /** Counts how often it wanted those cut that are idle, and says for which reason. */
+  idleCuts: 9,
+  idleCutReason: 10,
   active: 3,
-  /** Clients that were accepted when listening ended, and wait for room. */
+  /** Clients that are held here and were never served, and those who were. */
   waiting: 4,
+  suspended: 12,
+  /** Of both, those who are to be served as soon as there is room: newcomers wait for them. */
+  line: 13,
+  /** Whether threads may take clients from the queue while it is held, because it is too full. */
+  takes: 14,
   /** How many threads wait for room. */
   crowded: 5,
   /** When clients came to the queue while it was held: how many of these times there are. */
   arrivals: 6,
-  /** How many of those who were held may still have to be accepted, and how many have been. */
+  /**
+   * Since it was opened: how many of the queue were held, and how many of them have been accepted;
+   * {@linkcode NOT_OPENED} while it holds.
+   */
   held: 7,
   released: 8,
+  /** Places that are taken: by active connections, and for clients who are about to be accepted. */
+  taken: 11,
 } as const;
+
+/** In `held`: nobody of this hold has been accepted. */
+const NOT_OPENED = -1;
 
 const CONTROL_WORDS = 16;
 
-/** Which number is what, in {@linkcode SharedMemory.times}, in milliseconds of the clock. */
-const IDLE_SINCE = 0;
-const FIRST_ARRIVAL = 1;
+/** Which number is what, in {@linkcode SharedMemory.times}, in milliseconds. */
+const IDLE_LIMIT = 0;
+const HOLD_QUIET = 1;
+const CLOSE_ENDED = 2;
+const RETARGET_QUIET = 3;
+const FIRST_ARRIVAL = 4;
 
 /** Of how many held clients it is known when they came; more than the kernel queues by default. */
 const MOST_ARRIVALS = 4200;
 
-/** How a connection is doing, in its row. */
-export const CONNECTING = 0;
-export const ESTABLISHED = 1;
-export const HALF_CLOSED = 2;
-
-const STATES = ["connecting", "established", "half-closed"] as const;
-
-/** The size of a row, in 64-bit numbers; in them: */
-const ROW = 16;
-const ID = 0;
-const ACCEPTED_AT = 1;
-const LAST_BYTE_AT = 2;
-const BYTES_UP = 3;
-const BYTES_DOWN = 4;
-const CUT_ID = 5;
-/** In 32-bit numbers: */
-const STATE = 12;
-const CUT_REASON = 13;
-const CLIENT = 14;
-const UPSTREAM = 15;
-/** In bytes: */
-const PEER_NAME = 64;
-const UPSTREAM_NAME = 96;
-
-/** The name of a peer that has reset its connection, before it was asked for. */
-const UNKNOWN = new Uint8Array(LARGEST);
-
-/** Totals of a thread, in 64-bit numbers. */
-const ACCEPTED = 0;
-const TOTAL_UP = 1;
-const TOTAL_DOWN = 2;
-const CONNECT_FAILURES = 3;
-const CLOSED = 4;
-
 /** What concerns all threads. */
 export class SharedMemory {
+  readonly buffer: SharedArrayBuffer;
   readonly control: Int32Array<SharedArrayBuffer>;
   readonly #times: Float64Array<SharedArrayBuffer>;
+  /** When those who are held came, by the clock. */
+  readonly #arrivals: Float64Array<SharedArrayBuffer>;
 
   /** @param buffer as another thread made it; none makes it */
-  constructor(
-    readonly buffer: SharedArrayBuffer = new SharedArrayBuffer(
+  constructor(buffer?: SharedArrayBuffer) {
+    this.buffer = buffer ?? new SharedArrayBuffer(
       CONTROL_WORDS * 4 + (FIRST_ARRIVAL + MOST_ARRIVALS) * 8,
-    ),
-  ) {
-    this.control = new Int32Array(buffer, 0, CONTROL_WORDS);
-    this.#times = new Float64Array(buffer, CONTROL_WORDS * 4);
+    );
+    this.control = new Int32Array(this.buffer, 0, CONTROL_WORDS);
+    this.#times = new Float64Array(this.buffer, CONTROL_WORDS * 4);
+    this.#arrivals = this.#times.subarray(FIRST_ARRIVAL);
+    if (buffer !== undefined) return;
+    this.control[CONTROL.held] = NOT_OPENED;
+    this.#times.fill(Infinity, HOLD_QUIET, FIRST_ARRIVAL);
   }
 
-  /** Since when no connection is active; means nothing while there is one. */
-  get idleSince(): number {
-    return this.#times[IDLE_SINCE] as number;
+  /** Threads that touch nothing at first have these connections; those without a service are held. */
+  begin(arrived: readonly Pick<MovedConnection, "upstream" | "wasServed">[]): void {
+    const held = arrived.filter(({ upstream }) => upstream === -1);
+    const suspended = held.filter(({ wasServed }) => wasServed).length;
+    const active = arrived.length - held.length;
+    Atomics.store(this.control, CONTROL.mode, FROZEN);
+    Atomics.store(this.control, CONTROL.active, active);
+    Atomics.store(this.control, CONTROL.waiting, held.length - suspended);
+    Atomics.store(this.control, CONTROL.suspended, suspended);
+    Atomics.store(this.control, CONTROL.taken, active);
   }
 
-  set idleSince(time: number) {
-    this.#times[IDLE_SINCE] = time;
+  /** What is let go while it holds. */
+  set lettingGo({ suspendQuiet, closeEnded }: LettingGo) {
+    this.#times[HOLD_QUIET] = suspendQuiet ?? Infinity;
+    this.#times[CLOSE_ENDED] = closeEnded ?? Infinity;
+  }
+
+  /** How long connections must have been quiet to be suspended while it holds. */
+  get holdQuiet(): number {
+    return this.#times[HOLD_QUIET] as number;
+  }
+
+  /** How long connections must have been quiet to be suspended as things are. */
+  get quiet(): number {
+    const isHolding = Atomics.load(this.control, CONTROL.mode) === HOLDING;
+    return Math.min(isHolding ? this.holdQuiet : Infinity, this.retargetQuiet);
+  }
+
+  /** How long a client must have been silent once its service has ended, while it holds. */
+  get closeEnded(): number {
+    return this.#times[CLOSE_ENDED] as number;
+  }
+
+  /** How long connections to another target must have been quiet to be suspended. */
+  get retargetQuiet(): number {
+    return this.#times[RETARGET_QUIET] as number;
+  }
+
+  set retargetQuiet(milliseconds: number) {
+    this.#times[RETARGET_QUIET] = milliseconds;
+  }
+
+  /** For how long those have been idle, at the least, whom the main thread wants cut. */
+  get idleLimit(): number {
+    return this.#times[IDLE_LIMIT] as number;
+  }
+
+  set idleLimit(milliseconds: number) {
+    this.#times[IDLE_LIMIT] = milliseconds;
   }
 
   /** When the n-th of those who are held came; `null` if that is not known. */
   arrival(index: number): number | null {
-    if (index >= Atomics.load(this.control, CONTROL.arrivals)) return null;
-    return this.#times[FIRST_ARRIVAL + index] as number;
+    const known = Atomics.load(this.control, CONTROL.arrivals);
+    if (index >= known || index < known - MOST_ARRIVALS) return null;
+    return this.#arrivals[index % MOST_ARRIVALS] as number;
+  }
+
+  /** When the one came who is first in the queue; `null` if that is not known. */
+  get firstArrival(): number | null {
+    return this.arrival(Atomics.load(this.control, CONTROL.released));
   }
 
   /** Notes that so many clients are queued by now. */
   noteArrivals(queued: number, now: number): void {
     const { control } = this;
-    const end = Math.min(queued, MOST_ARRIVALS);
+    const end = Atomics.load(control, CONTROL.released) + Math.min(queued, MOST_ARRIVALS);
     for (let index = Atomics.load(control, CONTROL.arrivals); index < end; index++) {
-      this.#times[FIRST_ARRIVAL + index] = now;
+      this.#arrivals[index % MOST_ARRIVALS] = now;
     }
     Atomics.store(control, CONTROL.arrivals, Math.max(end, control[CONTROL.arrivals] as number));
   }
 
-  /** Forgets those who were held and have been accepted. */
-  forgetReleased(): void {
-    const { control } = this;
-    const arrivals = Atomics.load(control, CONTROL.arrivals);
-    const gone = Math.min(arrivals, Atomics.load(control, CONTROL.released));
-    this.#times.copyWithin(FIRST_ARRIVAL, FIRST_ARRIVAL + gone, FIRST_ARRIVAL + arrivals);
-    Atomics.store(control, CONTROL.arrivals, arrivals - gone);
-    Atomics.store(control, CONTROL.held, 0);
-    Atomics.store(control, CONTROL.released, 0);
+  /** It is opened, and so many are in the queue: who comes from now on is not held. */
+  release(held: number): void {
+    Atomics.store(this.control, CONTROL.held, Atomics.load(this.control, CONTROL.released) + held);
   }
 
-  /** When those who are held came. */
+  /**
+   * One of the queue has been accepted.
+   *
+   * @returns when it came, or now, if it was held; `null` if it was not
+   */
+  takeFirst(now: number): number | null {
+    const { control } = this;
+    const isHeld = (index: number) => {
+      const held = Atomics.load(control, CONTROL.held);
+      return held === NOT_OPENED || index < held;
+    };
+    if (!isHeld(Atomics.load(control, CONTROL.released))) return null;
+    const index = Atomics.add(control, CONTROL.released, 1);
+    return isHeld(index) ? this.arrival(index) ?? now : null;
+  }
+
+  /** Whether the next of the queue was held. */
+  get nextIsHeld(): boolean {
+    const { control } = this;
+    return Atomics.load(control, CONTROL.released) < Atomics.load(control, CONTROL.held);
+  }
+
+  /** It holds again: forgets all but those who were held before and have not been accepted yet. */
+  forgetReleased(): void {
+    const still = this.arrivals;
+    Atomics.store(this.control, CONTROL.held, NOT_OPENED);
+    this.arrivals = still;
+  }
+
+  /** When those came who are held and have not been accepted yet. */
   get arrivals(): number[] {
-    const count = Atomics.load(this.control, CONTROL.arrivals);
-    return [...this.#times.subarray(FIRST_ARRIVAL, FIRST_ARRIVAL + count)];
+    const { control } = this;
+    const known = Atomics.load(control, CONTROL.arrivals);
+    const held = Atomics.load(control, CONTROL.held);
+    // The last of the known may have come when it was being opened already.
+    const end = held === NOT_OPENED ? known : Math.min(known, held);
+    const first = Math.max(Atomics.load(control, CONTROL.released), known - MOST_ARRIVALS);
+    const times: number[] = [];
+    for (let index = first; index < end; index++) {
+      times.push(this.#arrivals[index % MOST_ARRIVALS] as number);
+    }
+    return times;
   }
 
   set arrivals(times: readonly number[]) {
     const some = times.slice(0, MOST_ARRIVALS);
-    this.#times.set(some, FIRST_ARRIVAL);
+    this.#arrivals.set(some);
     Atomics.store(this.control, CONTROL.arrivals, some.length);
-  }
-}
-
-/** The connections and totals of one thread, who alone writes them, but for wishes to cut one. */
-export class Table {
-  readonly #numbers: Float64Array<SharedArrayBuffer>;
-  readonly #words: Int32Array<SharedArrayBuffer>;
-  readonly #bytes: Uint8Array<SharedArrayBuffer>;
-  readonly #totals: Float64Array<SharedArrayBuffer>;
-  /** How many rows have been in use at the same time, at the most. */
-  readonly #height: Int32Array<SharedArrayBuffer>;
-
-  /** @param rows how many connections there may be */
-  static make(rows: number): Table {
-    return new Table(new SharedArrayBuffer((rows + 2) * ROW * 8));
-  }
-
-  /** @param buffer as another thread made it */
-  constructor(readonly buffer: SharedArrayBuffer) {
-    const [height, totals] = [buffer.byteLength - ROW * 8, buffer.byteLength - 2 * ROW * 8];
-    this.#numbers = new Float64Array(buffer, 0, totals / 8);
-    this.#words = new Int32Array(buffer, 0, totals / 4);
-    this.#bytes = new Uint8Array(buffer, 0, totals);
-    this.#totals = new Float64Array(buffer, totals, ROW);
-    this.#height = new Int32Array(buffer, height, 1);
-  }
-
-  get rows(): number {
-    return this.#numbers.length / ROW;
-  }
-
-  get height(): number {
-    return Atomics.load(this.#height, 0);
-  }
-
-  /** Begins a row. @param peer the client's address as the kernel gave it */
-  begin(row: number, id: number, client: number, now: number, peer: Uint8Array): void {
-    const [number, word, byte] = [row * ROW, row * ROW * 2, row * ROW * 8];
-    const numbers = this.#numbers;
-    numbers[number + ACCEPTED_AT] = now;
-    numbers[number + LAST_BYTE_AT] = now;
-    numbers[number + BYTES_UP] = 0;
-    numbers[number + BYTES_DOWN] = 0;
-    numbers[number + CUT_ID] = 0;
-    this.#words[word + STATE] = CONNECTING;
-    this.#words[word + CLIENT] = client;
-    this.#words[word + UPSTREAM] = -1;
-    this.#bytes.set(peer, byte + PEER_NAME);
-    numbers[number + ID] = id;
-    this.#totals[ACCEPTED] = this.#totals[ACCEPTED] as number + 1;
-    if (row >= (this.#height[0] as number)) Atomics.store(this.#height, 0, row + 1);
-  }
-
-  /** Begins a row for a connection that another process began. */
-  restore(row: number, moved: MovedConnection): void {
-    const numbers = this.#numbers;
-    const accepted = this.#totals[ACCEPTED] as number;
-    this.begin(row, moved.id, moved.client, moved.acceptedAt, peerName(moved.client) ?? UNKNOWN);
-    // It was counted there.
-    this.#totals[ACCEPTED] = accepted;
-    numbers[row * ROW + LAST_BYTE_AT] = moved.lastByteAt;
-    numbers[row * ROW + BYTES_UP] = moved.bytesUp;
-    numbers[row * ROW + BYTES_DOWN] = moved.bytesDown;
-    if (moved.upstream === -1) return;
-    this.setUpstreamName(row, peerName(moved.upstream) ?? UNKNOWN);
-    this.setUpstream(row, moved.upstream);
-    this.setState(row, moved.endedAt === null ? ESTABLISHED : HALF_CLOSED);
-  }
-
-  /** What of a row goes with a connection to another process. */
-  moved(row: number) {
-    const number = row * ROW;
-    return {
-      id: this.id(row),
-      acceptedAt: this.#numbers[number + ACCEPTED_AT] as number,
-      lastByteAt: this.#numbers[number + LAST_BYTE_AT] as number,
-      bytesUp: this.#numbers[number + BYTES_UP] as number,
-      bytesDown: this.#numbers[number + BYTES_DOWN] as number,
-    };
-  }
-
-  /** Ends a row. @param reason as an index of {@linkcode CLOSE_REASONS} */
-  end(row: number, reason: number): void {
-    this.#numbers[row * ROW + ID] = 0;
-    this.#totals[CLOSED + reason] = this.#totals[CLOSED + reason] as number + 1;
-  }
-
-  /** Takes connections away that another thread has left. */
-  abandon(row: number): { client: number; upstream: number } {
-    const word = row * ROW * 2;
-    const [client, upstream] = [this.#words[word + CLIENT], this.#words[word + UPSTREAM]];
-    this.end(row, CLOSE_REASONS.indexOf("stopped"));
-    return { client: client as number, upstream: upstream as number };
-  }
-
-  id(row: number): number {
-    return this.#numbers[row * ROW + ID] as number;
-  }
-
-  lastByteAt(row: number): number {
-    return this.#numbers[row * ROW + LAST_BYTE_AT] as number;
-  }
-
-  touch(row: number, now: number): void {
-    this.#numbers[row * ROW + LAST_BYTE_AT] = now;
-  }
-
-  /** Counts bytes from the client to the service. */
-  addUp(row: number, count: number): void {
-    const number = row * ROW + BYTES_UP;
-    this.#numbers[number] = this.#numbers[number] as number + count;
-    this.#totals[TOTAL_UP] = this.#totals[TOTAL_UP] as number + count;
-  }
-
-  /** Counts bytes from the service to the client. */
-  addDown(row: number, count: number): void {
-    const number = row * ROW + BYTES_DOWN;
-    this.#numbers[number] = this.#numbers[number] as number + count;
-    this.#totals[TOTAL_DOWN] = this.#totals[TOTAL_DOWN] as number + count;
-  }
-
-  countConnectFailure(): void {
-    this.#totals[CONNECT_FAILURES] = this.#totals[CONNECT_FAILURES] as number + 1;
-  }
-
-  setState(row: number, state: number): void {
-    this.#words[row * ROW * 2 + STATE] = state;
-  }
-
-  setUpstream(row: number, descriptor: number): void {
-    this.#words[row * ROW * 2 + UPSTREAM] = descriptor;
-  }
-
-  /** Notes who serves the connection, by the address as the kernel has it. */
-  setUpstreamName(row: number, name: Uint8Array): void {
-    this.#bytes.set(name, row * ROW * 8 + UPSTREAM_NAME);
-  }
-
-  /**
-   * Wishes that a connection be cut, for a reason given as an index of {@linkcode CLOSE_REASONS}.
-   *
-   * @returns whether there is such a connection
-   */
-  wishCut(id: number, reason: number): boolean {
-    for (let row = 0; row < this.height; row++) {
-      if (this.#numbers[row * ROW + ID] !== id) continue;
-      this.#words[row * ROW * 2 + CUT_REASON] = reason;
-      this.#numbers[row * ROW + CUT_ID] = id;
-      return true;
-    }
-    return false;
-  }
-
-  /** Why a connection is to be cut, as an index of {@linkcode CLOSE_REASONS}; -1 if it is not. */
-  wishedCut(row: number): number {
-    const id = this.#numbers[row * ROW + ID];
-    if (id === 0 || this.#numbers[row * ROW + CUT_ID] !== id) return -1;
-    return this.#words[row * ROW * 2 + CUT_REASON] as number;
-  }
-
-  /**
-   * The connection of a row; `null` if there is none, or it changes right now.
-   *
-   * @param target where it is going while it is not connected yet
-   */
-  snapshot(row: number, now: number, target: string): Connection | null {
-    const [number, word, byte] = [row * ROW, row * ROW * 2, row * ROW * 8];
-    const id = this.#numbers[number + ID] as number;
-    if (id === 0) return null;
-    const state = STATES[this.#words[word + STATE] as number] ?? "connecting";
-    const name = (offset: number) => {
-      const start = byte + offset;
-      const address = decode(new Uint8Array(this.#bytes.slice(start, start + LARGEST)));
-      return address === null ? null : formatAddress(address);
-    };
-    const connection: Connection = {
-      id,
-      peer: name(PEER_NAME) ?? "unknown",
-      upstream: (state === "connecting" ? null : name(UPSTREAM_NAME)) ?? target,
-      state,
-      age: now - (this.#numbers[number + ACCEPTED_AT] as number),
-      idle: now - (this.#numbers[number + LAST_BYTE_AT] as number),
-      bytesUp: this.#numbers[number + BYTES_UP] as number,
-      bytesDown: this.#numbers[number + BYTES_DOWN] as number,
-    };
-    return this.#numbers[number + ID] === id ? connection : null;
-  }
-
-  get counters(): Counters {
-    const totals = this.#totals;
-    return {
-      accepted: totals[ACCEPTED] as number,
-      bytesUp: totals[TOTAL_UP] as number,
-      bytesDown: totals[TOTAL_DOWN] as number,
-      connectFailures: totals[CONNECT_FAILURES] as number,
-      closed: Object.fromEntries(
-        CLOSE_REASONS.map((reason, index) => [reason, totals[CLOSED + index] as number]),
-      ) as Counters["closed"],
-    };
+    Atomics.store(this.control, CONTROL.released, 0);
   }
 }

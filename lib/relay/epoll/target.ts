@@ -11,7 +11,7 @@ const ADDRESS_ROOM = 32;
 
 /** In {@linkcode TargetMemory}: odd while it is being written, so that nobody reads half of it. */
 const SEQUENCE = 0;
-const GENERATION = 1;
+const NUMBER = 1;
 const LOOKED_UP = 2;
 const COUNT = 3;
 const HEADER_WORDS = 4;
@@ -19,7 +19,7 @@ const HEADER_WORDS = 4;
 /** Where new connections go, as a thread has read it. */
 export interface Target {
   /** Another number is another service. */
-  readonly generation: number;
+  readonly number: number;
   /** Whether the addresses are known by now, or known not to be had. */
   readonly lookedUp: boolean;
   /** As the kernel takes them, in the order in which they should be tried. */
@@ -41,10 +41,10 @@ export class TargetMemory {
     this.#bytes = new Uint8Array(buffer, HEADER_WORDS * 4);
   }
 
-  write({ generation, lookedUp, addresses }: Target): void {
+  write({ number, lookedUp, addresses }: Target): void {
     Atomics.add(this.#words, SEQUENCE, 1);
     const some = addresses.slice(0, MOST_ADDRESSES);
-    this.#words[GENERATION] = generation;
+    this.#words[NUMBER] = number;
     this.#words[LOOKED_UP] = lookedUp ? 1 : 0;
     this.#words[COUNT] = some.length;
     for (const [index, address] of some.entries()) {
@@ -70,7 +70,7 @@ export class TargetMemory {
         );
       });
       const target = {
-        generation: this.#words[GENERATION] as number,
+        number: this.#words[NUMBER] as number,
         lookedUp: this.#words[LOOKED_UP] === 1,
         addresses,
       };

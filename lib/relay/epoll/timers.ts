@@ -3,19 +3,20 @@ const GRAIN = 8;
 
 /** One timer for each row of the table. */
 export class Timers {
-  readonly #due: Float64Array;
+  #due = new Float64Array(64).fill(Infinity);
   #next = Infinity;
-
-  /** @param rows how many there are */
-  constructor(rows: number) {
-    this.#due = new Float64Array(rows).fill(Infinity);
-  }
 
   /** Sets the timer of a row, on the clock; `Infinity` is never. It may only come too late. */
   set(row: number, time: number): void {
     const due = Math.ceil(time / GRAIN) * GRAIN;
+    if (row >= this.#due.length) this.#grow(row);
     this.#due[row] = due;
     if (due < this.#next) this.#next = due;
+  }
+
+  /** Sets the timer of a row to an earlier time, if it is one. */
+  advance(row: number, time: number): void {
+    if (row >= this.#due.length || time < (this.#due[row] as number)) this.set(row, time);
   }
 
   /** For how many milliseconds the system may wait for events; -1 is for ever. */
@@ -37,5 +38,11 @@ export class Timers {
       const next = this.#due[row] as number;
       if (next < this.#next) this.#next = next;
     }
+  }
+
+  #grow(row: number): void {
+    const due = new Float64Array(Math.max(row + 1, 2 * this.#due.length)).fill(Infinity);
+    due.set(this.#due);
+    this.#due = due;
   }
 }

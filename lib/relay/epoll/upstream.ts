@@ -1,80 +1,70 @@
-import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
-import { type Address, formatAddress } from "../../address.ts";
+import type { Address } from "../../address.ts";
+import { describeError, EAFNOSUPPORT, errno } from "../../linux/errno.ts";
+import { libc } from "../../linux/libc.ts";
+import { familyOf, newSocket } from "../../linux/socket.ts";
 import { encode } from "../../linux/socket_address.ts";
 import { messageOf } from "../../message_of.ts";
-import { TargetMemory } from "./target.ts";
+import { cannotBeUsed, type Listening, whyItself } from "../unusable.ts";
+import type { Upstream } from "../upstream.ts";
+import { type Target, TargetMemory } from "./target.ts";
 
-/** Where new connections go: its name, and the addresses that it has right now. */
-export class Upstream {
+/** Writes where to connect for the threads, as the kernel takes it. */
+export class TargetWriter {
   readonly memory = new TargetMemory();
-  readonly #changed: () => void;
-  #address: Address;
-  #generation = 0;
-  #isLookingUp = false;
-  #error = "";
+  #last: Target | null = null;
+  #unusable = "";
 
-  /** @param changed is called when the threads must read where to connect anew */
-  constructor(address: Address, changed: () => void) {
-    this.#address = address;
-    this.#changed = changed;
-    this.lookUp();
-  }
-
-  /** As the command line has it. */
-  get name(): string {
-    return formatAddress(this.#address);
-  }
-
-  /** Why there is no address, or "" if there is one. */
-  get error(): string {
-    return this.#error;
-  }
-
-  get address(): Address {
-    return this.#address;
-  }
-
-  /** Sends connections elsewhere. */
-  set address(address: Address) {
-    this.#address = address;
-    this.#generation++;
-    this.#isLookingUp = false;
-    this.#error = "";
-    this.lookUp();
+  /** Why there is no address among those of the upstream that can be used; "" if there is one. */
+  get unusable(): string {
+    return this.#unusable;
   }
 
   /**
-   * Looks the name up as the system does, hosts file included. Until that is done nobody goes
-   * anywhere: what the name meant before may be another machine.
+   * Writes it, if it is something else than before.
+   *
+   * @returns whether it is
    */
-  lookUp(): void {
-    const { host } = this.#address;
-    if (isIP(host.split("%")[0] ?? "")) return this.#write([host]);
-    if (this.#isLookingUp) return;
-    this.#isLookingUp = true;
-    this.#write(null);
-    const generation = this.#generation;
-    const done = (hosts: string[], error: string) => {
-      if (generation !== this.#generation) return;
-      this.#isLookingUp = false;
-      this.#error = error;
-      this.#write(hosts);
-    };
-    lookup(host, { all: true, verbatim: true }).then(
-      // One address may be found once for each type of socket.
-      (found) => done([...new Set(found.map(({ address }) => address))], ""),
-      (error) => done([], messageOf(error)),
-    );
-  }
-
-  #write(hosts: readonly string[] | null): void {
-    const { port } = this.#address;
-    this.memory.write({
-      generation: this.#generation,
-      lookedUp: hosts !== null,
-      addresses: (hosts ?? []).map((host) => encode({ host, port })),
+  write({ number, hosts, address: { port } }: Upstream): boolean {
+    this.#unusable = "";
+    const addresses = (hosts ?? []).flatMap((host) => {
+      try {
+        return [encode({ host, port })];
+      } catch (error) {
+        this.#unusable = messageOf(error);
+        return [];
+      }
     });
-    this.#changed();
+    if (addresses.length > 0) this.#unusable = "";
+    const target = { number, lookedUp: hosts !== null, addresses };
+    if (this.#last !== null && isSame(this.#last, target)) return false;
+    this.#last = target;
+    this.memory.write(target);
+    return true;
   }
+}
+
+/**
+ * Why a service cannot be the upstream of a relay that listens there, whether or not it answers;
+ * `null` if it can.
+ */
+export async function whyUnusable(
+  address: Address,
+  listening: readonly Listening[],
+): Promise<string | null> {
+  if (isIP(address.host)) {
+    try {
+      const descriptor = newSocket(familyOf(encode(address)));
+      if (descriptor >= 0) libc.close(descriptor);
+      else if (errno() === EAFNOSUPPORT) return cannotBeUsed(address, describeError(EAFNOSUPPORT));
+    } catch (error) {
+      return cannotBeUsed(address, messageOf(error));
+    }
+  }
+  return await whyItself(address, listening);
+}
+
+function isSame(one: Target, other: Target): boolean {
+  return one.number === other.number && one.lookedUp === other.lookedUp &&
+    `${one.addresses}` === `${other.addresses}`;
 }

@@ -6,7 +6,9 @@
 
 import { connect as connectSocket, type Socket } from "node:net";
 import { type Address, formatAddress } from "../../address.ts";
+import { catchUp } from "./catching_up.ts";
 import { messageOf } from "../../message_of.ts";
+import type { Upstream } from "../upstream.ts";
 
 /** The first pause before another attempt, in milliseconds; each is twice the one before. */
 const FIRST_PAUSE = 20;
@@ -17,18 +19,6 @@ const LONGEST_TURN = 3000;
 /** The longest time a timer can be set to. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 
-/** Where to connect: asked anew for each attempt, since it may change while a client waits. */
-export interface Target {
-  readonly address: Address;
-  readonly resolver: {
-    addresses(): Promise<string[]>;
-    forget(): void;
-    prefer(address: string): void;
-  };
-  /** Aborted when there is another target: what is being tried is no longer wanted. */
-  readonly replaced?: AbortSignal;
-}
-
 /** A failed attempt. */
 export type AttemptFailed = (target: Address, error: string) => void;
 
@@ -37,40 +27,47 @@ export interface Connected {
   readonly socket: Socket;
   /** The address that answered, `HOST:PORT`. */
   readonly upstream: string;
+  /** The one that was asked for, `HOST:PORT`. */
+  readonly target: string;
 }
 
 /**
- * Connects to the first address of the target that answers.
+ * Connects to the first address of the upstream that answers.
  *
  * @param timeout how long to try, in milliseconds; `null` for ever
  * @param failed is told of each round of attempts that failed
  * @returns `null` when the time is over or the signal was aborted
  */
 export async function connect(
-  target: () => Target,
+  upstream: Upstream,
   timeout: number | null,
   failed: AttemptFailed,
   signal: AbortSignal,
 ): Promise<Connected | null> {
-  const deadline = timeout === null ? Infinity : performance.now() + timeout;
+  let deadline = timeout === null ? Infinity : performance.now() + timeout;
   let pause = FIRST_PAUSE;
   while (!signal.aborted) {
-    const { address, resolver, replaced } = target();
-    const signals = replaced ? [signal, replaced] : [signal];
+    // Asked anew for each round, since it may change while a client waits.
+    const { address, replaced } = upstream;
+    const signals = [signal, replaced];
     try {
-      return await tryEach(address, resolver, deadline, signals);
+      return await tryEach(upstream, deadline, signals);
     } catch (error) {
       if (signal.aborted) return null;
-      if (replaced?.aborted) {
+      if (replaced.aborted) {
         pause = FIRST_PAUSE;
         continue;
       }
-      resolver.forget();
+      upstream.refresh();
       failed(address, messageOf(error));
     }
     const left = deadline - performance.now();
     if (left <= 0) return null;
+    const due = performance.now() + Math.min(pause, left);
     await sleep(Math.min(pause, left), signals);
+    // While the process stood still, nobody could try.
+    const late = performance.now() - due;
+    if (late > LONGEST_PAUSE) deadline += late;
     pause = Math.min(2 * pause, LONGEST_PAUSE);
   }
   return null;
@@ -78,22 +75,23 @@ export async function connect(
 
 /** Tries the addresses in turn. @throws the error of the last one */
 async function tryEach(
-  { host: name, port }: Address,
-  resolver: Target["resolver"],
+  upstream: Upstream,
   deadline: number,
   signals: readonly AbortSignal[],
 ): Promise<Connected> {
+  const { name: target } = upstream;
+  const { port } = upstream.address;
   const left = () => Math.max(1, deadline - performance.now());
-  const hosts = await limited(resolver.addresses(), left(), `no address for ${name}`, signals);
-  let lastError: unknown = new Error(`no address for ${name}`);
+  const hosts = await limited(upstream.known(), left(), upstream.error, signals);
+  let lastError: unknown;
   for (const [index, host] of hosts.entries()) {
     // A host that swallows packets must leave time for those after it.
     const others = hosts.length - index - 1;
     const turn = others === 0 ? left() : Math.min(left() / (others + 1), LONGEST_TURN);
     try {
       const socket = await attempt(host, port, turn, signals);
-      if (index > 0) resolver.prefer(host);
-      return { socket, upstream: formatAddress({ host, port }) };
+      if (index > 0) upstream.prefer(host);
+      return { socket, upstream: formatAddress({ host, port }), target };
     } catch (error) {
       if (signals.some(({ aborted }) => aborted)) throw error;
       lastError = error;
@@ -138,7 +136,9 @@ function limited<T>(
 ): Promise<T> {
   const { promise, resolve, reject } = Promise.withResolvers<T>();
   const stop = () => reject(new Error(message));
-  const timer = setTimeout(stop, Math.min(milliseconds, LONGEST_TIMER));
+  // What it waits for may be there, and only not have been noticed while the process stood still.
+  const lastLook = () => void catchUp(0).then(stop);
+  const timer = setTimeout(lastLook, Math.min(milliseconds, LONGEST_TIMER));
   for (const signal of signals) signal.addEventListener("abort", stop);
   if (signals.some(({ aborted }) => aborted)) stop();
   work.then(resolve, reject);

@@ -5,8 +5,8 @@
  */
 
 import { createServer, type ListenOptions, type Server, type Socket } from "node:net";
-import type { Address } from "../../address.ts";
-import type { ListenAt } from "../relay.ts";
+import type { Address, ListenAddress } from "../../address.ts";
+import { watchPeer } from "./sockets.ts";
 
 /** What the kernel may queue; it takes less if net.core.somaxconn says so (listen(2)). */
 const BACKLOG = 4096;
@@ -17,11 +17,11 @@ const BACKLOG = 4096;
  */
 export const LONGEST_BURST = 128;
 
-/** How long to wait for that while clients keep coming, in milliseconds. */
-const LONGEST_SETTLING = 100;
-
 /** How often the event loop must find nothing to accept before the queue counts as empty. */
 const QUIET_TURNS = 3;
+
+/** An address, or a socket that listens already. */
+export type Where = ListenAddress | { readonly descriptor: number };
 
 /** The handle below a server of `node:net`: the parts with which accepting can be paused. */
 interface Handle {
@@ -62,7 +62,7 @@ export class Listener {
       (client) => {
         this.#accepts++;
         // Deno ignores the option of that name.
-        if (keepAlive !== null) client.setKeepAlive(true, keepAlive);
+        watchPeer(client, keepAlive);
         accepted(client);
       },
     );
@@ -74,7 +74,7 @@ export class Listener {
    * @returns where, with the real port
    * @throws when the address cannot be had
    */
-  async listen(at: ListenAt): Promise<Address> {
+  async listen(at: Where): Promise<Address> {
     const listening = Promise.withResolvers<void>();
     this.#server.once("error", listening.reject);
     this.#server.listen(listenOptions(at), () => {
@@ -90,6 +90,11 @@ export class Listener {
     return { host: address, port: realPort };
   }
 
+  /** Whether there are clients for whom there was no room; how many, nobody can tell. */
+  get isFull(): boolean {
+    return this.#waiting;
+  }
+
   /** Accepts those who wait, if there is room. */
   proceed(): void {
     if (this.#waiting) {
@@ -102,10 +107,11 @@ export class Listener {
 
   /** Waits until whoever was queued by now has been accepted (or there is no room). */
   async settled(): Promise<void> {
-    const deadline = performance.now() + LONGEST_SETTLING;
+    // Not for those who come meanwhile: no more than that were queued.
+    const most = this.#accepts + BACKLOG;
     let before;
     for (let quiet = 0; quiet < QUIET_TURNS; quiet = this.#accepts > before ? 0 : quiet + 1) {
-      if (performance.now() > deadline) return;
+      if (this.#accepts > most) return;
       before = this.#accepts;
       // Not setImmediate: the system is only asked for events when there is nothing else to do.
       await new Promise((resolve) => setTimeout(resolve, 1));
@@ -146,7 +152,7 @@ export class Listener {
   }
 }
 
-function listenOptions(at: ListenAt): ListenOptions & { fd?: number } {
+function listenOptions(at: Where): ListenOptions & { fd?: number } {
   if ("descriptor" in at) return { fd: at.descriptor };
   const { host, port } = at;
   return { port, backlog: BACKLOG, ...(host !== null && { host }) };

@@ -1,7 +1,6 @@
-# The machines. Put the names of yours here: targets with the same hostname are one machine to
-# Disnix.
+# The machines. Put the names of yours here: another one is a target of its own, `test2` in the
+# distribution models. Of each machine there must be one target only, since each locks its machine.
 
 {
   test1.properties.hostname = "127.0.0.1";
-  test2.properties.hostname = "127.0.0.1";
 }

@@ -10,13 +10,16 @@ let
   };
 
   ids = if builtins.pathExists ./ids.nix then (import ./ids.nix).ids else { };
+
+  # What nix/deployment derives from a process manager.
+  processType = "process";
 in
 rec {
   hello_world_server = rec {
     name = "hello_world_server";
     port = ids.ports.hello_world_server or 0;
     pkg = customPkgs.hello_world_server { inherit port; };
-    type = "process";
+    type = processType;
     requiresUniqueIdsFor = [ "ports" ];
   };
 
@@ -32,10 +35,7 @@ rec {
   disnix_tcp_proxy = rec {
     name = "disnix_tcp_proxy";
     port = ids.ports.disnix_tcp_proxy or 0;
-    pkg = customPkgs.disnix_tcp_proxy {
-      inherit port;
-      processType = "process";
-    };
+    pkg = customPkgs.disnix_tcp_proxy { inherit port processType; };
     dependsOn = {
       inherit hello_world_server;
     };

@@ -9,7 +9,7 @@ let
   callPackage = pkgs.lib.callPackageWith (pkgs // self);
 
   self = {
-    inherit programs runtimeDir;
+    inherit programs runtimeDir logDir;
 
     # There is no process manager here, and so none that could change the user.
     forceDisableUserChange = true;

@@ -49,10 +49,11 @@ let
     await 100 test -e ${pidFile}
   '';
 in
+# Dysnomia's module looks at no exit code; but what `process` says it runs in a shell of its own.
 runCommand instanceName { } ''
   mkdir -p $out/etc/dysnomia/process
   cat > $out/etc/dysnomia/process/${instanceName} <<END
-  process=${start}
+  process="eval ${start} || exit 1"
   pidFile=${pidFile}
   END
   ${postInstall}

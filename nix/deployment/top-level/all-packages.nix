@@ -14,7 +14,7 @@ let
   callPackage = pkgs.lib.callPackageWith (pkgs // self);
 
   self = {
-    inherit programs stateDir logDir runtimeDir processManager forceDisableUserChange;
+    inherit programs stateDir logDir runtimeDir tmpDir processManager forceDisableUserChange;
 
     createManagedProcess = import "${nix-processmgmt}/nixproc/create-managed-process/universal/create-managed-process-universal.nix" {
       inherit pkgs stateDir runtimeDir logDir tmpDir forceDisableUserChange processManager;

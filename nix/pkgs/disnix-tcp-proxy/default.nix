@@ -12,7 +12,9 @@
 , runtimeDir
 , logDir ? "/var/log"
 , stateDir ? "/var"
-, processManager ? "disnix"
+, tmpDir ? "/tmp"
+  # One that nix-processmgmt knows, or none: a daemon.
+, processManager ? "none"
 , forceDisableUserChange
 }:
 
@@ -25,8 +27,23 @@
 , lease ? "15m"
   # How long clients are kept while no proxy runs.
 , parkTime ? "5m"
+  # How long an unlock waits for the service to answer, before it lets those who waited go there.
+, waitUpstream ? "60s"
+  # How long a client waits for a service that does not answer while the proxy is open; it is reset
+  # then.
+, connectTimeout ? "10s"
   # How long clients may finish when the proxy is stopped without having been locked.
 , stopTimeout ? "10s"
+  # A lock takes connections from their service that are quiet for that long, and their clients stay;
+  # only for a service that keeps nothing per connection, and never speaks unasked.
+, suspendQuiet ? "none"
+  # Whether clients that ended their direction while they were held are dropped, whatever they sent.
+, abortOnClose ? false
+  # With which header of the PROXY protocol each connection to the server begins, "v1" or "v2"; null
+  # with none.
+, sendProxy ? null
+  # The networks whose connections begin with one.
+, acceptProxy ? [ ]
 }:
 
 { hello_world_server }:
@@ -54,10 +71,23 @@ let
     ${coreutils}/bin/install -d -m 0700 ${lib.optionalString (user != null) "-o ${user} -g ${user} "}${directory}
   '';
 
-  stopSeconds = import ./seconds-of.nix stopTimeout + 10;
+  stopSeconds = import ../seconds-of.nix stopTimeout + 10;
+
+  logFile = "${logDir}/${instanceName}.log";
+  # What nix-processmgmt makes of it.
+  daemonLog = "${if user == null then logDir else tmpDir}/nixproc-${instanceName}.log";
+  log = {
+    bsdrc = daemonLog;
+    disnix = daemonLog;
+    docker = "docker logs dysnomia-${instanceName} (gone with the container)";
+    s6-rc = "${logDir}/s6-log/${instanceName}/current";
+    systemd = "journalctl -u nix-process-${instanceName}";
+    sysvinit = daemonLog;
+  }.${processManager} or logFile;
 
   lifecycle = writeScript "lifecycle" (callPackage ./wrapper.nix { } {
-    inherit programs port directory processType drainTimeout lease parkTime stopTimeout;
+    inherit programs port directory processType log;
+    inherit drainTimeout lease parkTime waitUpstream stopTimeout;
   });
 
   # Dysnomia deletes the users of a component that it deactivates, which fails as long as one of
@@ -80,8 +110,15 @@ createManagedProcess {
   args = [
     "--runtime-dir"
     directory
+    "--connect-timeout"
+    connectTimeout
     "--stop-timeout"
     stopTimeout
+  ] ++ lib.optionals (suspendQuiet != "none") [ "--suspend-quiet" suspendQuiet ]
+  ++ lib.optional abortOnClose "--abort-on-close"
+  ++ lib.optionals (sendProxy != null) [ "--send-proxy" sendProxy ]
+  ++ lib.concatMap (network: [ "--accept-proxy" network ]) acceptProxy
+  ++ [
     (toString port)
     (import ../address-of.nix hello_world_server)
   ];
@@ -102,8 +139,8 @@ createManagedProcess {
     bsdrc.name = builtins.replaceStrings [ "-" ] [ "_" ] instanceName;
 
     cygrunsrv = {
-      stdout = "${logDir}/${instanceName}.log";
-      stderr = "${logDir}/${instanceName}.log";
+      stdout = logFile;
+      stderr = logFile;
     };
 
     # The control socket is for the host, and so are the numbers of processes that come through it.
@@ -113,13 +150,14 @@ createManagedProcess {
     };
 
     launchd = {
-      StandardOutPath = "${logDir}/${instanceName}.log";
-      StandardErrorPath = "${logDir}/${instanceName}.log";
+      StandardOutPath = logFile;
+      StandardErrorPath = logFile;
       ExitTimeOut = stopSeconds;
     };
 
     supervisord = {
       redirect_stderr = true;
+      stdout_logfile = logFile;
       stopwaitsecs = stopSeconds;
     };
 

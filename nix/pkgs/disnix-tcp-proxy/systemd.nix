@@ -25,35 +25,16 @@
   # Once the unit stops, none of its processes is left. The keeper is none of them: it belongs to
   # whoever had the proxy parked, and proxyctl must not be called from here for that.
   KillMode = "control-group";
-} // lib.optionalAttrs isSandboxed {
+} // lib.optionalAttrs isSandboxed (import ./sandbox.nix // {
   RuntimeDirectory = "disnix-tcp-proxy/${toString port}";
   RuntimeDirectoryMode = if isShared then "0750" else "0700";
   # A keeper is in it while the unit is stopped, and a record.
   RuntimeDirectoryPreserve = "yes";
 
-  # Not here: MemoryDenyWriteExecute, since Deno compiles while it runs; PrivateUsers and
-  # DynamicUser, since the keeper and the next process must have the same user.
-  NoNewPrivileges = true;
+  # Not here: PrivateUsers and DynamicUser, since the keeper and the next process must have the same
+  # user.
   CapabilityBoundingSet = if port < 1024 then "CAP_NET_BIND_SERVICE" else "";
   AmbientCapabilities = if port < 1024 then "CAP_NET_BIND_SERVICE" else "";
-  LockPersonality = true;
-  PrivateDevices = true;
-  PrivateTmp = true;
-  ProtectClock = true;
-  ProtectControlGroups = true;
-  ProtectHome = true;
-  ProtectHostname = true;
-  ProtectKernelLogs = true;
-  ProtectKernelModules = true;
-  ProtectKernelTunables = true;
-  ProtectProc = "invisible";
-  ProtectSystem = "strict";
   RestrictAddressFamilies = "AF_UNIX AF_INET AF_INET6 AF_NETLINK";
-  RestrictNamespaces = true;
-  RestrictRealtime = true;
-  RestrictSUIDSGID = true;
-  SystemCallArchitectures = "native";
-  SystemCallErrorNumber = "EPERM";
   SystemCallFilter = "@system-service";
-  UMask = "0077";
-}
+})

@@ -22,7 +22,9 @@ fail() {
 component=$(cd "$(dirname "$0")/.." && readlink -f "$PWD") ||
   fail "Failed to find the component of $0"
 
-proxyctl() { "$proxyctl" --runtime-dir "$directory" "$@"; }
+# No program on Deno starts where the directory is gone that it is called in. The module may look there
+# for its configuration, as supervisorctl does.
+proxyctl() (cd / && exec "$proxyctl" --runtime-dir "$directory" "$@")
 
 run_module() { "$module" "$1" "$component"; }
 
@@ -98,8 +100,8 @@ lock() {
   trap 'cancel_lock 15' TERM
   # A shell that waits for a command in the foreground hears no signals; and one that runs a function
   # in the background does so in another shell, which would get the signal instead of proxyctl.
-  "$proxyctl" --runtime-dir "$directory" drain --owner disnix --exclusive \
-    --reason "deployment by Disnix" --timeout "$drain_timeout" --lease "$lease" &
+  (cd / && exec "$proxyctl" --runtime-dir "$directory" drain --owner disnix --exclusive \
+    --reason "deployment by Disnix" --timeout "$drain_timeout" --lease "$lease") &
   wait "$!"
   code=$?
   trap - HUP INT TERM
@@ -131,12 +133,19 @@ is_only_kept() {
     $(json_value pid "$status") == "$(json_value keeper "$status")" ]]
 }
 
+# Dysnomia says that the service was started when it was told to; whether it listens is known to who
+# connects to it.
 unlock() {
   local code
-  proxyctl resume --owner disnix
+  proxyctl resume --owner disnix --wait-upstream "$wait_upstream"
   code=$?
   case $code in
     0) ;;
+    7)
+      fail "Not unlocked: the service behind the proxy has not answered within $wait_upstream. Those who" \
+        "wait are held for what is left of the lease of $lease. See why it does not answer; once it" \
+        "does: proxyctl --runtime-dir $directory resume --owner disnix"
+      ;;
     3) say "Warning: nothing to unlock, no proxy runs" ;;
     5) say "Warning: not unlocked, somebody else holds the drain" ;;
     8) say "Warning: nothing to unlock, no proxy runs; a keeper keeps those who wait" ;;
@@ -187,7 +196,7 @@ stop() {
   until { [[ -z $pid ]] || is_gone "$pid"; } && [[ -z $file || ! -e $file ]]; do
     if (($(elapsed) > end)); then
       [[ -z $is_told ]] ||
-        fail "The proxy${pid:+ (process $pid)} does not end: see its log, end it by hand, and deploy again"
+        fail "The proxy${pid:+ (process $pid)} does not end: see $log, end it by hand, and deploy again"
       is_told=yes
       end=$(($(elapsed) + stop_limit))
       # One that has succeeded another by itself is unknown to most process managers.
@@ -209,10 +218,14 @@ activate() {
     export timeout=${timeout:-0.1}
   fi
   if run_module activate; then
-    await_proxy "$before" && return
-    say "The proxy has ended, or did not answer at $directory within $start_limit s: see its log"
+    await_proxy "$before"
+    case $? in
+      0) return ;;
+      1) say "The proxy has ended: see $log" ;;
+      *) say "The proxy has not answered at $directory within $start_limit s: see $log" ;;
+    esac
   else
-    say "Failed to activate the proxy, see above"
+    say "Failed to activate the proxy, see above and $log"
   fi
   # Disnix does not deactivate what it failed to activate, and a process manager may try again and
   # again, just when the earlier version is to be back.
@@ -223,25 +236,53 @@ activate() {
 # Which control socket there is: each process makes its own.
 socket_identity() { stat -c '%i %z' "$directory/control.sock" 2>/dev/null; }
 
-# Waits until a proxy answers, not just its keeper. To ask costs more than to see that there is somebody
-# else to be asked; but it may be a proxy that ran before. $1: the control socket that there was
+# Whether what the module has started has ended, where that can be known: neither of these modules
+# notices. systemd's does.
+has_ended() {
+  case $module_type in
+    process) [[ ! -e $(pid_file) ]] ;;
+    supervisord-program) has_program_ended ;;
+    *) false ;;
+  esac
+}
+
+# supervisord starts a program again that has ended: then it has another process.
+has_program_ended() {
+  local config name pid
+  for config in "$component"/conf.d/*.conf; do
+    name=$(basename "$config" .conf)
+    [[ $("$supervisorctl" status "$name") =~ BACKOFF|EXITED|FATAL ]] && return
+    pid=$("$supervisorctl" pid "$name")
+    # Before the first start there is none, and it says 0.
+    if [[ $pid =~ ^[0-9]+$ && ($pid != 0 || -n ${first_pid:-}) && $pid != "${first_pid:=$pid}" ]]; then
+      return
+    fi
+  done
+  false
+}
+
+# Waits until a proxy answers, not just its keeper: 0; 1 if it has ended, 2 if time is over. To ask
+# costs more than to see that there is somebody else to be asked; but it may be a proxy that ran
+# before. $1: the control socket that there was
 await_proxy() {
-  local file status round missing=0 end
-  file=$(pid_file)
-  end=$(($(elapsed) + start_limit))
-  for ((round = 1; $(elapsed) <= end; round++)); do
-    if [[ $(socket_identity) != "$1" ]] || ((round % 50 == 0)); then
+  local status looked now end
+  looked=$(elapsed)
+  end=$((looked + start_limit))
+  for ((now = looked; now <= end; now = $(elapsed))); do
+    # Whole seconds: one has passed for certain, so that there is something to be seen.
+    if [[ $(socket_identity) != "$1" ]] || ((now > looked + 1)); then
       if status=$(proxyctl status --json 2>/dev/null) &&
         [[ $(json_value state "$status") != parked ]]; then
         return 0
       fi
     fi
-    # The module does not notice that what it has started ended at once.
-    [[ -z $file || -e $file ]] && missing=0
-    ((missing++ < 50)) || return 1
+    if ((now > looked + 1)); then
+      has_ended && return 1
+      looked=$(elapsed)
+    fi
     sleep "$moment"
   done
-  return 1
+  return 2
 }
 
 case $operation in

@@ -13,13 +13,23 @@ export const direct: Contender = {
   prepare: () => Promise.reject(new Error("nothing is to be started")),
 };
 
-/** All that is measured side by side. */
-export const CONTENDERS: readonly Contender[] = [
-  direct,
-  ours("epoll"),
-  ours("portable"),
-  haproxy,
-  nginx,
-  socketProxyd,
-  socat,
-];
+/**
+ * All that is measured side by side.
+ *
+ * @param peers more HAProxys than the one that is installed, `NAME=PATH,…`
+ * @throws {RangeError} when that is something else
+ */
+export function contenders(peers: string): readonly Contender[] {
+  const all = [direct, ours("epoll"), ours("portable"), haproxy(), nginx, socketProxyd, socat];
+  for (const peer of peers.split(",").filter((peer) => peer !== "")) {
+    const [, name, path] = /^([\w.-]+)=(\/.*)$/.exec(peer) ?? [];
+    if (name === undefined || path === undefined) {
+      throw new RangeError(`"${peer}" is not NAME=PATH, as haproxy-3.2=/opt/haproxy/sbin/haproxy`);
+    }
+    if (all.some((one) => one.name === name)) {
+      throw new RangeError(`There is a "${name}" already: give "${path}" another name`);
+    }
+    all.push(haproxy(name, path));
+  }
+  return all;
+}

@@ -32,7 +32,7 @@ export function bulk(
       const client = epoll.dataAt(index);
       if (client === CONVERSATION) {
         conversation.wait();
-        return { count, seconds: 0, cpu: 0 };
+        return { count, total: count, seconds: 0, cpu: 0, system: 0 };
       }
       const descriptor = descriptors[client] as number;
       const bytes = task.want === "download" ? take(descriptor) : give(descriptor);

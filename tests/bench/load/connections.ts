@@ -16,6 +16,7 @@ export function connections(task: Tasks["connections"]["task"]): Tasks["connecti
   const epoll = new Epoll(task.connections);
   const open = new Set<number>();
   let count = 0;
+  let total = 0;
   const begin = (): boolean => {
     try {
       const descriptor = connect(to);
@@ -36,6 +37,7 @@ export function connections(task: Tasks["connections"]["task"]): Tasks["connecti
     }
     libc.close(descriptor);
     open.delete(descriptor);
+    total++;
     if (window.isOpen) count++;
   };
   const window = new Window(task);
@@ -50,5 +52,5 @@ export function connections(task: Tasks["connections"]["task"]): Tasks["connecti
     for (const descriptor of open) libc.close(descriptor);
     epoll.close();
   }
-  return window.measured(count);
+  return window.measured(count, total);
 }

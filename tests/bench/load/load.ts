@@ -7,7 +7,7 @@
  * @module
  */
 
-import { writeAll } from "../../../lib/command_line.ts";
+import { writeAll } from "../../../lib/standard_streams.ts";
 import { raiseDescriptorLimit } from "../../../lib/linux/resource_limit.ts";
 import { messageOf } from "../../../lib/message_of.ts";
 import { bulk } from "./bulk.ts";

@@ -57,6 +57,10 @@ export interface Measured {
   readonly seconds: number;
   /** CPU time that the process used, in microseconds. */
   readonly cpu: number;
+  /** How much of that in the kernel, as it estimates itself. */
+  readonly system: number;
+  /** How much was done in all, with what came before and after, if that is known. */
+  readonly total: number;
 }
 
 /** How long the service took to answer, in microseconds. */

@@ -17,6 +17,7 @@ export function requests(task: Tasks["requests"]["task"]): Tasks["requests"]["do
   const sentAt = new Float64Array(connections).fill(now());
   const trips = new Trips();
   for (const descriptor of descriptors) send(descriptor, MESSAGE);
+  let total = 0;
   const window = new Window(task);
   while (window.goesOn()) {
     const ready = clients.wait();
@@ -24,13 +25,14 @@ export function requests(task: Tasks["requests"]["task"]): Tasks["requests"]["do
       const client = epoll.dataAt(index);
       const descriptor = descriptors[client] as number;
       if (!arrived(missing, client, descriptor)) continue;
+      total++;
       const time = now();
       if (window.isOpen) trips.add(time - (sentAt[client] as number));
       sentAt[client] = time;
       send(descriptor, MESSAGE);
     }
   }
-  return { ...window.measured(trips.count), ...trips.quantiles };
+  return { ...window.measured(trips.count, total), ...trips.quantiles };
 }
 
 /**

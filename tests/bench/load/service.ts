@@ -7,7 +7,7 @@
  * @module
  */
 
-import { writeAll } from "../../../lib/command_line.ts";
+import { writeAll } from "../../../lib/standard_streams.ts";
 import { Epoll, EPOLLIN, EPOLLOUT } from "../../../lib/linux/epoll.ts";
 import { EAGAIN, errno } from "../../../lib/linux/errno.ts";
 import { libc } from "../../../lib/linux/libc.ts";

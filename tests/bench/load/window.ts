@@ -1,5 +1,5 @@
 import { now } from "../../../lib/linux/clock.ts";
-import { cpuTime } from "../processes.ts";
+import { cpuTime, systemTime } from "../processes.ts";
 import type { Measured } from "./protocol.ts";
 
 /** How long the load runs before it counts, in milliseconds. */
@@ -14,7 +14,8 @@ export class Window {
   readonly #warm = now() + WARM_UP;
   #opened = 0;
   #cpu = 0;
-  #measured: Omit<Measured, "count"> | null = null;
+  #system = 0;
+  #measured: Omit<Measured, "count" | "total"> | null = null;
 
   constructor({ seconds, pid }: { readonly seconds: number; readonly pid: number | null }) {
     this.#seconds = seconds;
@@ -27,12 +28,13 @@ export class Window {
     if (this.isOpen) {
       const seconds = (time - this.#opened) / 1000;
       if (seconds < this.#seconds) return true;
-      this.#measured = { seconds, cpu: this.#cpuTime() - this.#cpu };
+      const { cpu, system } = this.#times();
+      this.#measured = { seconds, cpu: cpu - this.#cpu, system: system - this.#system };
       this.isOpen = false;
       return false;
     }
     if (time >= this.#warm) {
-      this.#cpu = this.#cpuTime();
+      ({ cpu: this.#cpu, system: this.#system } = this.#times());
       this.#opened = now();
       this.isOpen = true;
     }
@@ -42,14 +44,18 @@ export class Window {
   /**
    * What came of it.
    *
+   * @param count how much was done while it was open
+   * @param total and before and after that as well, if that is known
+   *
    * @throws when nothing was done
    */
-  measured(count: number): Measured {
+  measured(count: number, total = count): Measured {
     if (this.#measured === null || count === 0) throw new Error("Nothing was done in all the time");
-    return { ...this.#measured, count };
+    return { ...this.#measured, count, total };
   }
 
-  #cpuTime(): number {
-    return this.#pid === null ? 0 : cpuTime(this.#pid);
+  #times(): { cpu: number; system: number } {
+    if (this.#pid === null) return { cpu: 0, system: 0 };
+    return { cpu: cpuTime(this.#pid), system: systemTime(this.#pid) };
   }
 }

@@ -48,6 +48,7 @@ export function resultJson(result: Result): string {
           values: line.values,
           bestPeer: line.bestPeer,
           ratios: line.ratios,
+          ranges: line.ranges,
           goal: goal ?? null,
           met: line.met,
         })),

@@ -1,4 +1,4 @@
-import type { Goal, Line } from "../figures.ts";
+import type { Goal, Line, Range } from "../figures.ts";
 
 /** Lines as a table for people: contenders beside each other, ratios, and the goals. */
 export function resultTable(lines: readonly Line[], contenders: readonly string[]): string {
@@ -10,10 +10,12 @@ export function resultTable(lines: readonly Line[], contenders: readonly string[
       const text = number(line.values[name]);
       return name === line.bestPeer ? `${text}*` : text;
     }),
-    ...ours.map((name) => ratio(line.ratios[name])),
+    ...ours.map((name) => ratio(line.ratios[name], line.ranges[name])),
     goal(line),
   ]);
-  return `${columns([heads, ...rows])}\n\n* the best of the others\n`;
+  return `${
+    columns([heads, ...rows])
+  }\n\n* the best of the others; in parentheses the least and the most of all turns\n`;
 }
 
 /** A number for people: with about three digits. */
@@ -23,8 +25,12 @@ export function number(value: number | undefined): string {
   return value.toFixed(size >= 99.95 ? 0 : size >= 9.995 ? 1 : 2);
 }
 
-function ratio(value: number | undefined): string {
-  return value === undefined ? "–" : value.toFixed(2);
+/** A ratio, and between which it was, turn by turn. */
+export function ratio(value: number | undefined, range?: Range): string {
+  if (value === undefined) return "–";
+  const text = value.toFixed(2);
+  if (range === undefined || range.least === range.most) return text;
+  return `${text} (${range.least.toFixed(2)}–${range.most.toFixed(2)})`;
 }
 
 function goal({ figure, met }: Line): string {

@@ -1,7 +1,9 @@
 import { download, upload } from "./bulk.ts";
+import { calls } from "./calls.ts";
 import { connection } from "./connection.ts";
 import { drained } from "./drained.ts";
 import { fairness } from "./fairness.ts";
+import { growth } from "./growth.ts";
 import { idle } from "./idle.ts";
 import { latency } from "./latency.ts";
 import { memory } from "./memory.ts";
@@ -14,6 +16,7 @@ import { start } from "./start.ts";
 export const ROWS: readonly Row[] = [
   request,
   connection,
+  calls,
   download,
   upload,
   latency,
@@ -23,4 +26,5 @@ export const ROWS: readonly Row[] = [
   start,
   drained,
   resume,
+  growth,
 ];

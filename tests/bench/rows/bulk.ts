@@ -14,6 +14,7 @@ function bulk(want: "download" | "upload"): Row {
     whom: "all",
     figures: [
       { of: "cpu", title: "ms CPU a GiB", better: "less", goal: { ratio: 0.75 } },
+      { of: "user", title: "ms of that in user space", better: "less" },
       { of: "rate", title: "Gbit/s", better: "more" },
     ],
     async measure(stage, contender, seconds) {
@@ -21,6 +22,7 @@ function bulk(want: "download" | "upload"): Row {
       const done = await stage.load.do("bulk", { ...target, connections: 4, want, seconds });
       return {
         cpu: done.cpu / 1000 / (done.count / GIB),
+        user: (done.cpu - done.system) / 1000 / (done.count / GIB),
         rate: 8 * done.count / done.seconds / 1e9,
       };
     },

@@ -20,7 +20,7 @@ let
     inherit callPackage programs runtimeDir logDir createManagedProcess;
     stateDir = state;
     forceDisableUserChange = true;
-    processManager = { process = "disnix"; supervisord-program = "supervisord"; systemd-unit = "systemd"; }.${processType};
+    processManager = { process = "none"; supervisord-program = "supervisord"; systemd-unit = "systemd"; }.${processType};
   });
 
   createManagedProcess = arguments: {
@@ -82,4 +82,4 @@ if component ? upstream then
       };
     }
 else
-  callPackage (root + "/nix/pkgs/hello-world-server") { } { inherit port; }
+  callPackage (root + "/nix/pkgs/hello-world-server") { } ({ inherit port; } // component.options)

@@ -23,8 +23,8 @@ export interface Description {
   readonly programs: string;
   /** The port of the server behind a proxy. */
   readonly upstream?: number;
-  /** Parameters of the package of the proxy. */
-  readonly options?: ProxyOptions;
+  /** Parameters of its package. */
+  readonly options?: PackageOptions;
   /** What stands before the command of the process. */
   readonly before: readonly string[];
   /** Options before those that it has. */
@@ -33,24 +33,30 @@ export interface Description {
   readonly owner?: number;
 }
 
-/** Parameters of the package of the proxy; durations. */
-export interface ProxyOptions {
+/** Parameters of a package; texts are durations. */
+export interface PackageOptions {
+  readonly portTimeout?: string;
   readonly drainTimeout?: string;
   readonly lease?: string;
   readonly parkTime?: string;
+  readonly waitUpstream?: string;
+  readonly connectTimeout?: string;
   readonly stopTimeout?: string;
+  readonly suspendQuiet?: string;
+  readonly abortOnClose?: boolean;
 }
 
-/** Builds a component. @returns its store path */
-export async function build(nix: Nix, description: Description): Promise<string> {
-  const file = join(nix.directory, `${crypto.randomUUID()}.json`);
-  await Deno.writeTextFile(file, JSON.stringify({ options: {}, ...description }));
-  const [path = ""] = await nix.build(
-    `import ${join(import.meta.dirname ?? ".", "component.nix")} {
-      inherit stub root;
+/** Builds components. @returns their store paths */
+export async function build(nix: Nix, descriptions: readonly Description[]): Promise<string[]> {
+  const files = await Promise.all(descriptions.map(async (description) => {
+    const file = join(nix.directory, `${crypto.randomUUID()}.json`);
+    await Deno.writeTextFile(file, JSON.stringify({ options: {}, ...description }));
+    return file;
+  }));
+  return await nix.build(
+    `map (description: import ${join(import.meta.dirname ?? ".", "component.nix")} {
+      inherit stub root description;
       dysnomia = "${DYSNOMIA}";
-      description = ${file};
-    }`,
+    }) [ ${files.join(" ")} ]`,
   );
-  return path;
 }

@@ -75,7 +75,7 @@ export class Crowd {
         throw new Error(`"${answer}" after "${this.#answers[turn]}"`);
       }
       // Some are in the middle of it, whenever it is.
-      await pause((number * 7 + visit * 13) % 50);
+      await pause((number * 7 + visit * 13) % 500);
     }
     await peer.send("quit\n");
     const rest = await peer.rest();

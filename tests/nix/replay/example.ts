@@ -12,9 +12,9 @@ import { Peer } from "../../relay/peer.ts";
 import { freePort } from "../../storm/free_port.ts";
 import { controlRequest } from "../../support/control_request.ts";
 import { until } from "../../support/until.ts";
-import type { ProxyOptions } from "./component.ts";
+import type { PackageOptions } from "./component.ts";
 import { deploy, story } from "./disnix.ts";
-import { Machine } from "./machine.ts";
+import type { Component, Machine } from "./machine.ts";
 import type { Service } from "./service.ts";
 
 /** What a server of this version answers to a hello. */
@@ -22,10 +22,13 @@ export function answerOf(version: number): string {
   return `Hello-from-v${version}!\r\n`;
 }
 
-/** How a proxy differs from others. */
-export interface Options extends ProxyOptions {
+/** How a service differs from others. */
+export interface Options extends PackageOptions {
+  /** What stands before its command. */
   readonly before?: readonly string[];
+  /** Further options of its program. */
   readonly args?: readonly string[];
+  /** Of a proxy: to whom its directory is given. */
   readonly owner?: number;
 }
 
@@ -43,26 +46,15 @@ export class Example implements AsyncDisposable {
   }
 
   /** A server of this version. */
-  async server(version: number, port: number): Promise<Service> {
-    const { machine } = this;
-    const args = ["--greeting", answerOf(version).trim()];
-    const component = await machine.build({ port, args, before: [] });
-    const { processType: type } = machine;
-    return { name: `server-v${version}`, type, component, dependsOn: [] };
+  async server(version: number, port: number, options: Options = {}): Promise<Service> {
+    const [component = ""] = await this.machine.build(serverOf(version, port, options));
+    return this.#asServer(version, component);
   }
 
   /** A proxy for a server, which listens on this port. */
   async proxy(server: Service, upstream: number, options: Options = {}): Promise<Service> {
-    const { before = [], args = [], owner, ...others } = options;
-    const component = await this.machine.build({
-      port: this.address.port,
-      upstream,
-      options: others,
-      before,
-      args: ["--log-format", "json", ...args],
-      ...(owner !== undefined && { owner }),
-    });
-    return { name: this.name, type: "wrapper", component, dependsOn: [server] };
+    const [component = ""] = await this.machine.build(this.#proxyOf(upstream, options));
+    return this.#asProxy(component, server);
   }
 
   /** Deploys version 1 of the server, and the proxy. @returns both */
@@ -73,14 +65,23 @@ export class Example implements AsyncDisposable {
     return services;
   }
 
-  /** A version of the server, on a port of its own, and the proxy for it. */
+  /**
+   * A version of the server, on a port of its own, and the proxy for it.
+   *
+   * @param options of the proxy; the parameter that is the server's is passed on
+   */
   async version(
     version: number,
-    options: Options = {},
+    { portTimeout, ...options }: Options = {},
     port = freePort(),
   ): Promise<[server: Service, proxy: Service]> {
-    const server = await this.server(version, port);
-    return [server, await this.proxy(server, port, options)];
+    const ofServer = portTimeout === undefined ? {} : { portTimeout };
+    const [first = "", second = ""] = await this.machine.build(
+      serverOf(version, port, ofServer),
+      this.#proxyOf(port, options),
+    );
+    const server = this.#asServer(version, first);
+    return [server, this.#asProxy(second, server)];
   }
 
   /** A client that has said hello. */
@@ -121,6 +122,34 @@ export class Example implements AsyncDisposable {
     for (const keeper of this.keepers()) Deno.kill(keeper, "SIGKILL");
     return Promise.resolve();
   }
+
+  #proxyOf(upstream: number, { before = [], args = [], owner, ...options }: Options): Component {
+    return {
+      port: this.address.port,
+      upstream,
+      options,
+      before,
+      args: ["--log-format", "json", ...args],
+      ...(owner !== undefined && { owner }),
+    };
+  }
+
+  #asServer(version: number, component: string): Service {
+    const { processType: type } = this.machine;
+    return { name: `server-v${version}`, type, component, dependsOn: [] };
+  }
+
+  #asProxy(component: string, server: Service): Service {
+    return { name: this.name, type: "wrapper", component, dependsOn: [server] };
+  }
+}
+
+function serverOf(
+  version: number,
+  port: number,
+  { before = [], args = [], ...options }: Options,
+): Component {
+  return { port, options, before, args: ["--greeting", answerOf(version).trim(), ...args] };
 }
 
 /** Waits until a client is answered, by this version. */

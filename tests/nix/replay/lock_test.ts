@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 import { testWith } from "../../support/tools.ts";
+import { until } from "../../support/until.ts";
 import { deploy, namesOf, story } from "./disnix.ts";
 import { answered, Example, leave } from "./example.ts";
+import { lendInstalled } from "./installed.ts";
 import { Machine } from "./machine.ts";
+import { pidFileOf } from "./service.ts";
 import { whyNot } from "./why_not.ts";
 
 const no = whyNot("process");
@@ -13,11 +16,15 @@ testWith(
   async () => {
     await using machine = await Machine.start();
     await using example = new Example(machine);
-    const before = await example.install();
+    const before = await example.install({ waitUpstream: "1s" });
+    const pidFile = await pidFileOf(before[0]);
     const after = await example.version(2);
     let waiting;
     const first = await deploy(machine, before, after, async () => {
       waiting = await example.client();
+      // It need not wait for a server that the first one is replacing.
+      await machine.succeed(before[0], "deactivate");
+      await until(() => isThere(pidFile), (is) => !is);
       const second = await deploy(machine, before, after);
       assert.deepEqual(namesOf(second), ["lock proxy", "unlock proxy"]);
       assert.deepEqual(second.calls.map(({ code }) => code), [5, 0], story(second));
@@ -32,9 +39,8 @@ testWith(
 );
 
 testWith(no, "a second deployer is refused while the first one still waits", async () => {
-  await using machine = await Machine.start();
-  await using example = new Example(machine);
-  const [server, proxy] = await example.install();
+  await using lent = await lendInstalled();
+  const { machine, example, services: [server, proxy] } = lent;
   const client = await example.served(1);
   await using lock = await machine.operate(proxy, "lock");
   await example.until(({ state }) => state === "draining");
@@ -67,11 +73,10 @@ testWith(no, "a lock that takes too long fails, and leaves everything as it was"
   await leave(late);
 });
 
-for (const [signal, code] of [["SIGTERM", 143], ["SIGINT", 130], ["SIGHUP", 129]] as const) {
-  testWith(no, `a lock that is ended by ${signal} is cancelled before it ends`, async () => {
-    await using machine = await Machine.start();
-    await using example = new Example(machine);
-    const [, proxy] = await example.install();
+testWith(no, "a lock that is ended by a signal is cancelled before it ends", async () => {
+  await using lent = await lendInstalled();
+  const { machine, example, services: [, proxy] } = lent;
+  for (const [signal, code] of [["SIGTERM", 143], ["SIGINT", 130], ["SIGHUP", 129]] as const) {
     const active = await example.served(1);
     // Not Dysnomia's module, which would end without it.
     await using lock = await machine.run([`${proxy.component}/bin/wrapper`, "lock"]);
@@ -79,14 +84,16 @@ for (const [signal, code] of [["SIGTERM", 143], ["SIGINT", 130], ["SIGHUP", 129]
     const held = await example.client();
     lock.kill(signal);
     const finished = await lock.finished();
-    assert.equal(finished.code, code, finished.stderr);
+    assert.equal(finished.code, code, `${signal}: ${finished.stderr}`);
     assert.match(finished.stderr, /The lock was cancelled; clients are served as before\n$/);
     await example.until(({ state }) => state === "open");
     await answered(held, 1);
     await active.send("hello\n");
     await answered(active, 1);
-  });
-}
+    await leave(held);
+    await leave(active);
+  }
+});
 
 testWith(no, "a lock that was never released ends with its lease", async () => {
   await using machine = await Machine.start();
@@ -112,9 +119,8 @@ testWith(
   no,
   "where only a keeper is, locking and unlocking succeed and change nothing",
   async () => {
-    await using machine = await Machine.start();
-    await using example = new Example(machine);
-    const [, proxy] = await example.install();
+    await using lent = await lendInstalled();
+    const { machine, example, services: [, proxy] } = lent;
     for (const operation of ["lock", "deactivate", "lock", "unlock", "deactivate"]) {
       await machine.succeed(proxy, operation);
     }
@@ -125,9 +131,8 @@ testWith(
 );
 
 testWith(no, "a proxy that dies while it is locked makes the lock fail", async () => {
-  await using machine = await Machine.start();
-  await using example = new Example(machine);
-  const [, proxy] = await example.install();
+  await using lent = await lendInstalled();
+  const { machine, example, services: [, proxy] } = lent;
   await example.served(1);
   await using lock = await machine.operate(proxy, "lock");
   const status = await example.until(({ state }) => state === "draining");
@@ -135,3 +140,7 @@ testWith(no, "a proxy that dies while it is locked makes the lock fail", async (
   const { code, stderr } = await lock.finished();
   assert.equal(code, 9, stderr);
 });
+
+function isThere(path: string): Promise<boolean> {
+  return Deno.stat(path).then(() => true, () => false);
+}

@@ -27,6 +27,9 @@ export const MANAGERS = {
   "systemd-unit": Systemd,
 } as const;
 
+/** A component, wherever it will be. */
+export type Component = Omit<Description, "processType" | "state" | "programs">;
+
 /** Disposing of it ends all that runs there. */
 export class Machine implements AsyncDisposable {
   private constructor(
@@ -62,10 +65,11 @@ export class Machine implements AsyncDisposable {
     return join(this.directory, "programs");
   }
 
-  /** Builds a component for the process manager. */
-  build(description: Omit<Description, "processType" | "state" | "programs">): Promise<string> {
+  /** Builds components for the process manager. @returns their store paths */
+  build(...components: readonly Component[]): Promise<string[]> {
     const { directory: state, programs, processType } = this;
-    return build(this.nix, { ...description, processType, state, programs });
+    const there = { processType, state, programs };
+    return build(this.nix, components.map((component) => ({ ...component, ...there })));
   }
 
   /** The type of a service that the process manager runs. */
@@ -105,11 +109,21 @@ export class Machine implements AsyncDisposable {
   }
 }
 
+let cache: Promise<string> | null = null;
+
+/** Where Deno has its cache. */
+function findCache(): Promise<string> {
+  return cache ??= (async () => {
+    const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] })
+      .output();
+    return JSON.parse(new TextDecoder().decode(stdout)).denoDir;
+  })();
+}
+
 /** Writes scripts that start the programs. Services have no home, where Deno would look for its cache. */
 async function makePrograms(directory: string, forAnotherUser: boolean): Promise<void> {
   await Deno.mkdir(directory, { recursive: true });
-  const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
-  const { denoDir } = JSON.parse(new TextDecoder().decode(stdout));
+  const denoDir = await findCache();
   let deno = Deno.execPath();
   if (forAnotherUser) {
     deno = join(directory, "deno");

@@ -24,13 +24,19 @@ interface Made {
   readonly sockets: Record<string, { readonly socketConfig: Settings }>;
 }
 
-type Settings = Record<string, string | number | boolean>;
+type Settings = Readonly<Record<string, string | number | boolean | readonly string[]>>;
 
 /** The module's proxy as a unit of a systemd, sandbox and all, in front of a server. */
 class Web implements AsyncDisposable {
   readonly address = { host: "127.0.0.1", port: freePort() };
 
-  private constructor(readonly machine: Machine, private readonly stack: AsyncDisposableStack) {}
+  private constructor(
+    readonly machine: Machine,
+    private readonly nix: Nix,
+    /** What every unit of a test has besides. */
+    private readonly besides: Settings,
+    private readonly stack: AsyncDisposableStack,
+  ) {}
 
   /** @param options of the instance, in Nix */
   static async start(options: string): Promise<Web> {
@@ -42,7 +48,13 @@ class Web implements AsyncDisposable {
     const upstream = freePort();
     const server = stack.use(start("server", [`127.0.0.1:${upstream}`]));
     await server.heard(/Listening/);
-    const web = new Web(machine, stack.move());
+    const besides = {
+      Environment: `DENO_DIR=${user.cache}`,
+      // What a test starts is there.
+      PrivateTmp: false,
+      ProtectHome: false,
+    };
+    const web = new Web(machine, nix, besides, stack.move());
     const systemd = `(${
       moduleWith(`web = {
         listen = "127.0.0.1:${web.address.port}";
@@ -57,15 +69,8 @@ class Web implements AsyncDisposable {
     const { services, sockets } = await nix.evaluate(
       `{ inherit (${systemd}) services sockets; }`,
     ) as Made;
-    const service = {
-      ...services[UNIT]?.serviceConfig,
-      Environment: `DENO_DIR=${user.cache}`,
-      // What a test starts is there.
-      PrivateTmp: false,
-      ProtectHome: false,
-    };
     const units = join(machine.directory, "units");
-    await Deno.writeTextFile(join(units, `${UNIT}.service`), section("Service", service));
+    await web.write(UNIT, services[UNIT]?.serviceConfig);
     const socket = sockets[UNIT]?.socketConfig;
     if (socket !== undefined) {
       await Deno.writeTextFile(join(units, `${UNIT}.socket`), section("Socket", socket));
@@ -73,6 +78,37 @@ class Web implements AsyncDisposable {
     await web.systemctl("daemon-reload");
     await web.systemctl("start", socket === undefined ? UNIT : `${UNIT}.socket`);
     return web;
+  }
+
+  /** Starts the page for those who know this password. @returns the name of its unit */
+  async startPage(listen: string, password: string): Promise<string> {
+    const passwordFile = join(this.machine.directory, "password");
+    await Deno.writeTextFile(passwordFile, password, { mode: 0o600 });
+    const name = "disnix-tcp-proxy-page";
+    const config = await this.nix.evaluate(
+      `((import (root + "/tests/nix/stub/module.nix")).evaluate {
+      module = import (root + "/nix/page.nix");
+      pkgs = stub;
+      service = "${name}";
+      instances = {
+        listen = "${listen}";
+        passwordFile = "${passwordFile}";
+        controlGroups = [ "${USER}" ];
+        package = { outPath = "${this.machine.programs}"; };
+      };
+    }).systemd.services.${name}.serviceConfig`,
+    ) as Settings;
+    // One that is made up has a folder for temporary files of its own, without what a test starts.
+    await this.write(name, { ...config, DynamicUser: false, User: "nobody" });
+    await this.systemctl("daemon-reload");
+    await this.systemctl("start", name);
+    return name;
+  }
+
+  /** Writes a unit. */
+  async write(name: string, service: Settings | undefined): Promise<void> {
+    const path = join(this.machine.directory, "units", `${name}.service`);
+    await Deno.writeTextFile(path, section("Service", { ...service, ...this.besides }));
   }
 
   async systemctl(...args: string[]): Promise<string> {
@@ -117,7 +153,9 @@ class Web implements AsyncDisposable {
 }
 
 function section(name: string, settings: Settings): string {
-  const lines = Object.entries(settings).map(([key, value]) => `${key}=${value}\n`);
+  const lines = Object.entries(settings).flatMap(([key, value]) =>
+    [value].flat().map((one) => `${key}=${one}\n`)
+  );
   return `[${name}]\n${lines.join("")}`;
 }
 
@@ -130,7 +168,7 @@ testWith(
   no,
   "the module's unit is reloaded under a client, which may finish when it is stopped",
   async () => {
-    await using web = await Web.start("");
+    await using web = await Web.start(`controlGroup = "${USER}";`);
     const client = await web.served();
     const { pid } = await web.status();
     await web.systemctl("reload", UNIT);
@@ -166,5 +204,26 @@ testWith(
     for (const client of [...crowd, held]) assert.equal(await client.rest(), "");
     await web.systemctl("stop", UNIT);
     assert.equal(await web.systemctl("show", "--property=Result", UNIT), "Result=success");
+  },
+);
+
+testWith(
+  no,
+  "the page's unit shows the module's proxies to those who know the password",
+  async () => {
+    await using web = await Web.start(`controlGroup = "${USER}";`);
+    const listen = `127.0.0.1:${freePort()}`;
+    const unit = await web.startPage(listen, "ann:secret\n");
+    const ask = (headers: Record<string, string> = {}) =>
+      fetch(`http://${listen}/v1/proxies`, { headers }).then(
+        async (answer) => ({ status: answer.status, text: await answer.text() }),
+        () => null,
+      );
+    assert.equal((await until(() => ask(), (answer) => answer !== null))?.status, 401);
+    const { text = "" } = await ask({ authorization: `Basic ${btoa("ann:secret")}` }) ?? {};
+    const { proxies } = JSON.parse(text) as { proxies: { status: Status }[] };
+    assert.deepEqual(proxies.map(({ status }) => status.pid), [(await web.status()).pid]);
+    await web.systemctl("stop", unit);
+    assert.equal(await web.systemctl("show", "--property=Result", unit), "Result=success");
   },
 );

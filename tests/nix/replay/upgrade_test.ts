@@ -1,12 +1,16 @@
 import assert from "node:assert/strict";
 import { freePort } from "../../storm/free_port.ts";
+import { isLong } from "../../support/long.ts";
 import { testWith } from "../../support/tools.ts";
 import { Crowd } from "./crowd.ts";
 import { deploy, type Deployment, namesOf, story } from "./disnix.ts";
-import { answerOf, Example } from "./example.ts";
+import { answered, answerOf, Example, leave } from "./example.ts";
 import { Machine } from "./machine.ts";
 import type { Service } from "./service.ts";
 import { PROCESS_TYPES, whyNot } from "./why_not.ts";
+
+/** For whom what each of them does is replayed: briefly for one. */
+const TYPES = isLong ? PROCESS_TYPES : PROCESS_TYPES.slice(0, 1);
 
 /** Deploys under 64 clients, each of which must be served, by the old version or the new one. */
 async function upgrade(
@@ -57,7 +61,7 @@ for (const type of PROCESS_TYPES) {
   );
 }
 
-for (const type of PROCESS_TYPES) {
+for (const type of TYPES) {
   testWith(
     whyNot(type),
     `${type}: a server changes in place under 64 clients, and none is refused, reset or lost`,
@@ -75,6 +79,25 @@ for (const type of PROCESS_TYPES) {
     },
   );
 }
+
+testWith(
+  whyNot("process"),
+  "with suspendQuiet a client lives through a deployment that replaces server and proxy, over one connection",
+  async () => {
+    await using machine = await Machine.start("process");
+    await using example = new Example(machine);
+    const options = { suspendQuiet: "100ms" };
+    const before = await example.install(options);
+    const client = await example.served(1);
+    const { pid } = await example.status();
+    const deployment = await deploy(machine, before, await example.version(2, options));
+    assert.ok(deployment.succeeded, story(deployment));
+    assert.notEqual((await example.status()).pid, pid);
+    await client.send("hello\n");
+    await answered(client, 2);
+    await leave(client);
+  },
+);
 
 testWith(
   whyNot("supervisord-program"),

@@ -1,4 +1,4 @@
-import { whyNoEpoll } from "../../../lib/relay/epoll/available.ts";
+import { whyNoEpoll } from "../../../lib/linux/available.ts";
 import { whyNoBuilds } from "../nix.ts";
 import { without } from "../../support/tools.ts";
 import type { ProcessType } from "./component.ts";

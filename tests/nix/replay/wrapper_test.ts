@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { testWith, without } from "../../support/tools.ts";
 import { Example, leave } from "./example.ts";
+import { lendInstalled } from "./installed.ts";
 import { Machine } from "./machine.ts";
 import { whyNot } from "./why_not.ts";
 import { pidFileOf } from "./service.ts";
@@ -52,6 +53,19 @@ testWith(no, "the wrapper finds its component through links", async () => {
   }
 });
 
+testWith(no, "the wrapper needs nothing of the directory that it is called in", async () => {
+  await using lent = await lendInstalled();
+  const { machine, example, services: [, proxy] } = lent;
+  const wrapper = join(proxy.component, "bin/wrapper");
+  for (const [operation, state] of [["lock", "drained"], ["unlock", "open"]] as const) {
+    const gone = 'mkdir gone && cd gone && rmdir ../gone && exec "$@"';
+    await using running = await machine.run(["sh", "-c", gone, "sh", wrapper, operation]);
+    const { code, stderr } = await running.finished();
+    assert.equal(code, 0, stderr);
+    assert.equal((await example.status()).state, state);
+  }
+});
+
 testWith(no, "two proxies on one machine are locked and replaced each by itself", async () => {
   await using machine = await Machine.start();
   await using one = new Example(machine, "one");
@@ -69,9 +83,8 @@ testWith(no, "two proxies on one machine are locked and replaced each by itself"
 });
 
 testWith(no, "a proxy that is open is not parked when it is stopped", async () => {
-  await using machine = await Machine.start();
-  await using example = new Example(machine);
-  const [, proxy] = await example.install();
+  await using lent = await lendInstalled();
+  const { machine, example, services: [, proxy] } = lent;
   await machine.succeed(proxy, "deactivate");
   assert.deepEqual(example.keepers(), []);
 });

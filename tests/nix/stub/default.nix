@@ -48,6 +48,8 @@ let
         inherit system;
         builder = "/bin/bash";
         args = [ builder ];
+        # As that of nixpkgs, for sources whose times are those of the store.
+        SOURCE_DATE_EPOCH = "315532800";
       }) // { meta = attributes.meta or { }; } // attributes.passthru or { };
   };
 

@@ -44,8 +44,9 @@ rec {
     attrsOf = type: {
       merge = path: mapAttrs (name: type.mergeNamed name "${path}.${name}");
     };
-    submodule = function: {
+    submodule = function: rec {
       mergeNamed = name: path: valuesOf path (function { inherit name; }).options;
+      merge = mergeNamed "";
     };
   };
 

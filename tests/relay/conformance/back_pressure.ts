@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { brieflyOr } from "../../support/long.ts";
 import { LINUX } from "../machine.ts";
 import { Peer, Service } from "../peer.ts";
 import { RelayInProcess } from "../relay_in_process.ts";
@@ -13,6 +14,12 @@ const KEPT = 32 << 20;
 
 /** How much the memory of a relay may grow under load, in MiB. */
 const GROWTH = 64;
+
+/** How long slow ones are watched, in tenths of a second. */
+const WATCHED = brieflyOr(6, 30);
+
+/** How much is sent in bulk: a multiple of what the memory may grow. */
+const BULK = brieflyOr(128, 512) << 20;
 
 /** A relay takes no more than it can pass on. */
 export function testBackPressure(kind: Kind): void {
@@ -46,7 +53,7 @@ export function testBackPressure(kind: Kind): void {
         void readSlowly(to.socket);
       }
       let most = 0;
-      for (let count = 0; count < 30; count++) {
+      for (let count = 0; count < WATCHED; count++) {
         await pause(100);
         most = Math.max(most, relay.memory);
       }
@@ -66,7 +73,7 @@ export function testBackPressure(kind: Kind): void {
       const before = relay.memory;
       void flood(server);
       let most = 0;
-      while (client.received < 512 << 20) {
+      while (client.received < BULK) {
         await pause(20);
         most = Math.max(most, relay.memory);
       }

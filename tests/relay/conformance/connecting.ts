@@ -13,10 +13,11 @@ export function testConnecting(kind: Kind): void {
   Deno.test(`${kind}: a service that comes up late costs nobody a connection`, async () => {
     const upstream = await unusedAddress();
     await using stage = await Stage.set(kind, { upstream });
+    const began = performance.now();
     const client = await stage.client();
     await client.send("are you ");
     await eventually(() => stage.events.failures.length > 3);
-    const [connection] = stage.relay.connections();
+    const [connection] = stage.connections();
     assert.equal(stage.relay.active, 1);
     assert.equal(connection?.state, "connecting");
     assert.equal(connection?.upstream, formatAddress(upstream));
@@ -33,18 +34,18 @@ export function testConnecting(kind: Kind): void {
     assert.deepEqual(stage.events.reasons, ["finished"]);
     assert.equal(stage.relay.counters.connectFailures, stage.events.failures.length);
     // It does not hammer either.
-    assert(stage.events.failures.length < 60, `${stage.events.failures.length} attempts`);
+    const most = 50 + (performance.now() - began) / 100;
+    assert(stage.events.failures.length < most, `${stage.events.failures.length} attempts`);
   });
 
   Deno.test(`${kind}: a service that refuses for too long resets the client`, async () => {
     const upstream = await unusedAddress();
     await using stage = await Stage.set(kind, { upstream, connectTimeout: 300 });
-    const started = performance.now();
     const client = await stage.client();
     assert.equal(await client.ending, "reset");
-    const waited = performance.now() - started;
-    assert(waited > 290 && waited < 5000, `${waited}`);
     await stage.over();
+    const [closing] = stage.events.closings;
+    assert((closing?.connection.age ?? 0) > 290, `${closing?.connection.age}`);
     assert.deepEqual(stage.events.reasons, ["upstream_unreachable"]);
     const [failure] = stage.events.failures;
     assert.equal(failure?.upstream, formatAddress(upstream));
@@ -76,7 +77,7 @@ export function testConnecting(kind: Kind): void {
     const client = await stage.client();
     await client.send("hello");
     assert.equal(await client.read(5), "hello");
-    const [connection] = stage.relay.connections();
+    const [connection] = stage.connections();
     assert.equal(connection?.upstream, formatAddress(service.address));
   });
 
@@ -138,7 +139,7 @@ export function testConnecting(kind: Kind): void {
     await older.send("hello");
     assert.equal(await older.read(5), "hello");
     assert.deepEqual(
-      stage.relay.connections().map(({ upstream }) => upstream),
+      stage.connections().map(({ upstream }) => upstream),
       [formatAddress(first.address), formatAddress(second.address)],
     );
   });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { LINUX } from "../machine.ts";
-import { type Ending, type Peer, Service } from "../peer.ts";
+import { type Peer, Service } from "../peer.ts";
 import type { Kind } from "../relays.ts";
 import { Stage } from "../stage.ts";
 import { swallowingPort } from "../swallowing_port.ts";
@@ -29,8 +29,8 @@ export function testResets(kind: Kind): void {
   });
 
   Deno.test(`${kind}: clients that are reset at once are never taken for some that ended in peace`, async () => {
-    const endings: Promise<Ending>[] = [];
-    await using service = await Service.start({}, (peer) => endings.push(peer.ending));
+    const servers: Peer[] = [];
+    await using service = await Service.start({}, (peer) => servers.push(peer));
     await using stage = await Stage.set(kind, { upstream: service.address });
     const count = 200;
     for (let index = 0; index < count; index++) {
@@ -41,7 +41,12 @@ export function testResets(kind: Kind): void {
     await eventually(() => stage.relay.counters.accepted === count);
     await stage.over();
     assert.deepEqual(new Set(stage.events.reasons), new Set(["client_reset"]));
-    assert.deepEqual([...new Set(await Promise.all(endings))].filter((one) => one !== "reset"), []);
+    for (const server of servers) {
+      const ending = await server.ending;
+      // A socket that the system has connected, and node:net does not know of yet, cannot be reset.
+      if (kind === "portable" && server.received === 0) continue;
+      assert.equal(ending, "reset", `after ${server.received} bytes`);
+    }
   });
 
   Deno.test(`${kind}: the clients of a service that resets whoever says something are reset`, async () => {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { LINUX, unprivileged } from "../machine.ts";
+import { limited } from "../../linux/limited.ts";
+import { LINUX } from "../machine.ts";
 import { echo, Peer } from "../peer.ts";
 import { type Numbers, RelayInProcess } from "../relay_in_process.ts";
 import type { Kind } from "../relays.ts";
@@ -58,8 +59,7 @@ export function testStopping(kind: Kind): void {
       fn: async () => {
         await using service = await echo();
         // More clients than it has room for.
-        const through = ["sh", "-c", 'ulimit -n 300 && exec "$@"', "sh", ...unprivileged()];
-        await using relay = await RelayInProcess.start(kind, service.address, through);
+        await using relay = await RelayInProcess.borrow(kind, service.address, limited(300));
         const clients: Peer[] = [];
         if (holding) await relay.ask("hold");
         let answer: Promise<Numbers> | undefined;

@@ -1,14 +1,10 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
 import { encode } from "../../../lib/linux/socket_address.ts";
-import {
-  CONTROL,
-  ESTABLISHED,
-  HALF_CLOSED,
-  SharedMemory,
-  Table,
-} from "../../../lib/relay/epoll/shared.ts";
-import { CLOSE_REASONS } from "../../../lib/relay/relay.ts";
+import { foremost, type Place } from "../../../lib/relay/epoll/foremost.ts";
+import { CONTROL, SharedMemory } from "../../../lib/relay/epoll/shared.ts";
+import { CLIENT_ENDED, ESTABLISHED, Table } from "../../../lib/relay/epoll/table.ts";
+import { CLOSE_REASONS, CONNECTION_ORDERS } from "../../../lib/relay/relay.ts";
 
 const CLIENT = { host: "192.0.2.1", port: 40000 };
 const SERVICE = { host: "2001:db8::1", port: 80 };
@@ -21,7 +17,6 @@ function tables(rows: number): { thread: Table; main: Table } {
 
 Deno.test("a row of the table is seen by the other side as it was written", () => {
   const { thread, main } = tables(4);
-  assert.equal(main.rows, 4);
   assert.equal(main.snapshot(2, 1000, "service:80"), null);
   thread.begin(2, 17, 5, 1000, encode(CLIENT));
   const connecting = {
@@ -33,6 +28,8 @@ Deno.test("a row of the table is seen by the other side as it was written", () =
     idle: 250,
     bytesUp: 0,
     bytesDown: 0,
+    heldFor: null,
+    tied: null,
   };
   assert.deepEqual(main.snapshot(2, 1250, "service:80"), connecting);
   thread.setUpstream(2, 6);
@@ -50,18 +47,33 @@ Deno.test("a row of the table is seen by the other side as it was written", () =
     bytesUp: 3 + 2 ** 40,
     bytesDown: 7,
   });
-  thread.setState(2, HALF_CLOSED);
-  assert.equal(main.snapshot(2, 1250, "service:80")?.state, "half-closed");
+  thread.setState(2, CLIENT_ENDED);
+  assert.equal(main.snapshot(2, 1250, "service:80")?.state, "client-ended");
   thread.end(2, CLOSE_REASONS.indexOf("killed"));
   assert.equal(main.snapshot(2, 1250, "service:80"), null);
   assert.equal(main.id(2), 0);
+});
+
+Deno.test("whether a service speaks unasked depends on how long connections must be quiet; other ties do not", () => {
+  const { thread, main } = tables(1);
+  const tied = (quiet?: number) => main.snapshot(0, 2000, "service:80", quiet)?.tied;
+  thread.begin(0, 1, 5, 1000, encode(SERVICE));
+  assert.equal(tied(0), null);
+  thread.setUnasked(0, 299.5);
+  assert.deepEqual([tied(), tied(300), tied(299)], [null, null, "spoke-unasked"]);
+  thread.setTie(0, "tls");
+  thread.setUnasked(0, 1000);
+  assert.deepEqual([tied(), tied(0)], ["tls", "tls"]);
+  thread.end(0, 0);
+  thread.begin(0, 2, 6, 2000, encode(CLIENT));
+  assert.equal(tied(0), null);
 });
 
 Deno.test("a row that is used again has nothing of the connection before", () => {
   const { thread, main } = tables(1);
   thread.begin(0, 1, 5, 1000, encode(SERVICE));
   thread.setUpstreamName(0, encode(SERVICE));
-  thread.setState(0, HALF_CLOSED);
+  thread.setState(0, CLIENT_ENDED);
   thread.addUp(0, 3);
   thread.addDown(0, 4);
   main.wishCut(1, 2);
@@ -76,6 +88,8 @@ Deno.test("a row that is used again has nothing of the connection before", () =>
     idle: 0,
     bytesUp: 0,
     bytesDown: 0,
+    heldFor: null,
+    tied: null,
   });
   assert.equal(thread.wishedCut(0), -1);
 });
@@ -91,6 +105,31 @@ Deno.test("the height of a table covers every row that was ever in use, and no o
       if (index % 2 === 0) thread.end(row, 0);
       assert.equal(main.height, highest + 1);
     }
+  }));
+});
+
+Deno.test("the connections of a table that come first are found, in order, whichever rows they have", () => {
+  // Few numbers, so that some are the same.
+  const amount = fc.nat(20);
+  const connection = fc.option(fc.record({ age: amount, idle: amount, bytes: amount }));
+  const connections = fc.array(connection, { maxLength: 60 });
+  const order = fc.constantFrom(...CONNECTION_ORDERS);
+  const most = fc.integer({ min: 1, max: 30 });
+  fc.assert(fc.property(connections, order, most, (connections, order, most) => {
+    const { thread, main } = tables(60);
+    for (const [row, one] of connections.entries()) {
+      thread.begin(row, row + 1, 5, 20 - (one?.age ?? 0), encode(CLIENT));
+      thread.touch(row, 20 - (one?.idle ?? 0));
+      thread.addUp(row, one?.bytes ?? 0);
+      if (one === null) thread.end(row, 0);
+    }
+    const expected = [...connections.entries()]
+      .flatMap(([row, one]) => one === null ? [] : [{ row, amount: one[order] }])
+      .sort((one, other) => other.amount - one.amount || one.row - other.row)
+      .map(({ row }) => row);
+    const found = (places: Place[]) => places.map(({ row }) => row);
+    assert.deepEqual(found(foremost([main], most, false, order)), expected.slice(0, most));
+    assert.deepEqual(found(foremost([main], Infinity, false, order)), expected);
   }));
 });
 
@@ -147,7 +186,10 @@ Deno.test("what a thread has left is found with its descriptors, and counted as 
 Deno.test("of those who are held it is known when each came, whoever of them was served since", () => {
   const steps = fc.array(fc.oneof(
     fc.record({ come: fc.integer({ min: 1, max: 5 }) }),
-    fc.record({ serve: fc.integer({ min: 0, max: 6 }) }),
+    fc.record({
+      serve: fc.integer({ min: 0, max: 6 }),
+      late: fc.integer({ min: 0, max: 2 }),
+    }),
   ));
   fc.assert(fc.property(steps, (steps) => {
     const main = new SharedMemory();
@@ -160,13 +202,17 @@ Deno.test("of those who are held it is known when each came, whoever of them was
         for (let count = 0; count < step.come; count++) waiting.push(now);
         thread.noteArrivals(waiting.length, now);
       } else {
-        // Opened, then held again when some have been served.
+        // Opened, then held again when some have been served. It is noted of some that they came
+        // when it was being opened already.
         const served = Math.min(step.serve, waiting.length);
+        main.release(waiting.length);
+        thread.noteArrivals(waiting.length + step.late, now);
         Atomics.store(main.control, CONTROL.released, served);
         waiting = waiting.slice(served);
+        assert.deepEqual(main.arrivals, waiting);
         thread.forgetReleased();
-        Atomics.store(main.control, CONTROL.released, 0);
       }
+      assert.deepEqual(main.arrivals, waiting);
       assert.deepEqual(waiting.map((_, index) => main.arrival(index)), waiting);
       assert.equal(main.arrival(waiting.length), null);
     }

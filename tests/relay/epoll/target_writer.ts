@@ -11,25 +11,25 @@ import { type Target, TargetMemory } from "../../../lib/relay/epoll/target.ts";
 export const LAST = 10_000_000;
 
 /** Writes the n-th target. */
-export function writeTo(memory: TargetMemory, generation: number): void {
-  memory.write(targetOf(generation));
+export function writeTo(memory: TargetMemory, number: number): void {
+  memory.write(targetOf(number));
 }
 
 /** Whether a target is wholly the one that its number says. */
 export function isWhole(target: Target): boolean {
-  const { lookedUp, addresses } = targetOf(target.generation);
+  const { lookedUp, addresses } = targetOf(target.number);
   return target.lookedUp === lookedUp && target.addresses.length === addresses.length &&
     target.addresses.every((address, index) =>
       address.length === addresses[index]?.length &&
-      address.every((byte) => byte === target.generation % 256)
+      address.every((byte) => byte === target.number % 256)
     );
 }
 
-function targetOf(generation: number): Target {
-  const length = generation % 2 === 0 ? 16 : 28;
-  const address = new Uint8Array(length).fill(generation % 256);
-  const addresses = Array.from({ length: generation % 17 }, () => address);
-  return { generation, lookedUp: generation % 3 === 0, addresses };
+function targetOf(number: number): Target {
+  const length = number % 2 === 0 ? 16 : 28;
+  const address = new Uint8Array(length).fill(number % 256);
+  const addresses = Array.from({ length: number % 17 }, () => address);
+  return { number, lookedUp: number % 3 === 0, addresses };
 }
 
 const worker = globalThis as unknown as {
@@ -41,6 +41,6 @@ if (worker.WorkerGlobalScope !== undefined) {
   worker.onmessage = ({ data }) => {
     const memory = new TargetMemory(data);
     worker.postMessage("started");
-    for (let generation = 2; generation <= LAST; generation++) writeTo(memory, generation);
+    for (let number = 2; number <= LAST; number++) writeTo(memory, number);
   };
 }

@@ -45,7 +45,7 @@ class Model {
 
 Deno.test("every timer fires once, never before its time, and no later than it may", () => {
   fc.assert(fc.property(steps, (steps: Step[]) => {
-    const timers = new Timers(ROWS);
+    const timers = new Timers();
     const model = new Model();
     let now = 1000.25;
     const setTimer = (row: number, time: number) => {
@@ -72,7 +72,7 @@ Deno.test("every timer fires once, never before its time, and no later than it m
 
 Deno.test("the system may wait until the first timer is due, and no longer", () => {
   fc.assert(fc.property(steps, (steps: Step[]) => {
-    const timers = new Timers(ROWS);
+    const timers = new Timers();
     const model = new Model();
     let now = 1000.25;
     for (const step of steps) {
@@ -100,13 +100,13 @@ Deno.test("the system may wait until the first timer is due, and no longer", () 
 });
 
 Deno.test("a timer that is years away does not make the system wait for a moment only", () => {
-  const timers = new Timers(1);
+  const timers = new Timers();
   timers.set(0, 1e13);
   assert.equal(timers.patience(0), 2 ** 31 - 1);
 });
 
 Deno.test("timers of rows that are in use fire, whatever is in the others", () => {
-  const timers = new Timers(ROWS);
+  const timers = new Timers();
   timers.set(0, 10);
   timers.set(1, 20);
   const fired: number[] = [];

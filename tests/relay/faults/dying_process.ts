@@ -8,7 +8,7 @@
 
 import { formatAddress, parseAddress } from "../../../lib/address.ts";
 import { listen } from "../../../lib/linux/socket.ts";
-import { plainOptions, UNHEARD } from "../plain.ts";
+import { passedOn, plainOptions, UNHEARD } from "../plain.ts";
 import { type Kind, RELAYS } from "../relays.ts";
 
 const { dup2 } = Deno.dlopen("libc.so.6", {
@@ -18,7 +18,7 @@ const { dup2 } = Deno.dlopen("libc.so.6", {
 const [kind, upstream, state] = Deno.args as [Kind, string, "open" | "holding"];
 const descriptor = listen({ host: "127.0.0.1", port: 0 }, false, 64);
 let breakages = 0;
-const relay = await RELAYS[kind]({ descriptor }, plainOptions(parseAddress(upstream)), {
+const relay = await RELAYS[kind](passedOn(descriptor), plainOptions(parseAddress(upstream)), {
   ...UNHEARD,
   broken(error) {
     breakages++;

@@ -1,7 +1,7 @@
 /**
  * Relays that hold and open all the time, so that whenever their process is stopped some of them are
  * in the middle of that. Its arguments are their kind and the upstream; it says where the first one
- * listens, and when stdin ends, how it went.
+ * listens. When stdin has a byte they come to rest, and when it ends it says how it went.
  *
  * @module
  */
@@ -15,7 +15,7 @@ const RELAYS_AT_ONCE = 8;
 
 const [kind, upstream] = Deno.args as [Kind, string];
 let broken = "no";
-let stopped = false;
+let resting = false;
 let holds = 0;
 const make = () =>
   RELAYS[kind]({ host: "127.0.0.1", port: 0 }, plainOptions(parseAddress(upstream)), {
@@ -27,13 +27,16 @@ const make = () =>
 const relays = await Promise.all(Array.from({ length: RELAYS_AT_ONCE }, make));
 for (const relay of relays) await relay.open();
 say(formatAddress((relays[0] as Relay).listen));
-Deno.stdin.read(new Uint8Array(1)).then(() => stopped = true);
+const over = (async () => {
+  for await (const _ of Deno.stdin.readable) resting = true;
+})();
 await Promise.all(relays.map(async (relay) => {
-  for (; !stopped && broken === "no"; holds++) {
+  for (; !resting && broken === "no"; holds++) {
     await relay.hold();
     await relay.open();
   }
 }));
+await over;
 for (const relay of relays) await relay.shutDown();
 say(`holds: ${holds}, broken: ${broken}`);
 

@@ -24,6 +24,7 @@ for (const kind of EPOLL_KINDS) {
     program.kill("SIGCONT");
     await client.send("after");
     assert.equal(await client.read(5), "after");
+    await program.write("\n");
     // The time a thread had to answer is over by now, had it counted.
     await pause(STOPPED);
     await client.send("later");

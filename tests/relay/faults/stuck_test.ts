@@ -1,22 +1,24 @@
 import assert from "node:assert/strict";
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
+import { crc32 } from "node:zlib";
+import { isLong } from "../../support/long.ts";
 import { LINUX } from "../machine.ts";
 import { Peer, Service } from "../peer.ts";
 import { RelayInProcess } from "../relay_in_process.ts";
 import { steady } from "../waiting.ts";
-import { KINDS } from "./kinds.ts";
+import { KINDS, WAYS } from "./kinds.ts";
 
 /** More connections than a thread of the epoll relay has pipes. */
 const MANY = 80;
 
 /** More than everything on the way can keep of one connection. */
-const NOISE = randomBytes(16 << 20);
-const DIGEST = createHash("sha256").update(NOISE).digest("hex");
+const NOISE = randomBytes(8 << 20);
+const CHECKSUM = crc32(NOISE);
 
 /** How much the memory of a relay may grow, in MiB: much less than what it is sent. */
 const GROWTH = 96;
 
-for (const kind of KINDS) {
+for (const kind of isLong ? KINDS : WAYS) {
   Deno.test({
     name:
       `${kind}: of what is sent to a service that does not read little is kept, and nothing lost`,
@@ -54,13 +56,13 @@ for (const kind of KINDS) {
       const all = other.send(NOISE);
       other.finish();
       assert.equal(await otherServer.ending, "end");
-      assert.equal(otherServer.digest(), DIGEST);
+      assert.equal(otherServer.checksum, CHECKSUM);
       await all;
       otherServer.finish();
       for (const server of servers) {
         server.socket.resume();
         assert.equal(await server.ending, "end");
-        assert.equal(server.digest(), DIGEST);
+        assert.equal(server.checksum, CHECKSUM);
         server.finish();
       }
       await Promise.all(sent);

@@ -8,15 +8,18 @@ import type { Tally } from "./tally.ts";
 
 /**
  * Which of the services. The activated one says hello as well; the listening socket of its proxy is
- * held by somebody else, and it is there only if proxies are replaced.
+ * held by somebody else, and it is there only if proxies are replaced. The one whose clients stay
+ * says hello, too; its proxy lets go of it while they are quiet.
  */
-export type Kind = "hello" | "bulk" | "activated";
+export type Kind = "hello" | "bulk" | "activated" | "staying";
 
 /** What the load client needs to know. */
 export interface Beginning {
   /** Those of the proxies that there are. */
   readonly ports: Partial<Record<Kind, number>>;
   readonly clients: number;
+  /** How many connections there are besides that stay until the end. */
+  readonly keepAlive: number;
   /** Whether bulk streams last for seconds. */
   readonly longStreams: boolean;
   readonly seed: number;

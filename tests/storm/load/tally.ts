@@ -10,6 +10,12 @@ export interface Tally extends Record<Fault, number> {
   longestHold: number;
   /** The longest that a connection waited for an answer while it moved, in milliseconds. */
   longestPause: number;
+  /** How many connections stayed until the end. */
+  stayed: number;
+  /** How many answers those were given that were to stay. */
+  answers: number;
+  /** The longest that one of them waited for an answer, in milliseconds. */
+  longestWait: number;
   /** The first few kinds of what went wrong, in words. */
   failures: string[];
 }
@@ -28,6 +34,9 @@ export function emptyTally(): Tally {
     reset: 0,
     truncated: 0,
     wrong: 0,
+    stayed: 0,
+    answers: 0,
+    longestWait: 0,
     failures: [],
   };
 }

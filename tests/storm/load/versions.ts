@@ -25,6 +25,11 @@ export class Versions {
     this.#highest = version;
   }
 
+  /** What those see at the least who ask now, and are not served by an earlier connection. */
+  get highest(): number {
+    return this.#highest;
+  }
+
   /** Somebody connects. */
   connect(): Seen {
     return new Seen(this, this.#lowest);
@@ -63,8 +68,7 @@ export class Seen {
 
   /** It is answered by a version. @throws {Broken} if that must not be */
   by(text: string): void {
-    const version = Number(/^v(\d+)$/.exec(text)?.[1] ?? NaN);
-    if (Number.isNaN(version)) throw new Broken("wrong", `answered ${JSON.stringify(text)}`);
+    const version = versionOf(text);
     const first = this.#version ?? version;
     if (version !== first) throw new Broken("wrong", `v${first} and v${version} on one connection`);
     if (version < this.lowest) {
@@ -80,4 +84,35 @@ export class Seen {
   closed(): void {
     if (this.#version !== null) this.versions.lastCloses.set(this.#version, performance.now());
   }
+}
+
+/** The versions that one connection sees which outlives them. */
+export class SeenByOne {
+  #last = 0;
+
+  constructor(private readonly versions: Versions) {}
+
+  /**
+   * It is answered by a version.
+   *
+   * @param lowest what there was when it asked
+   * @throws {Broken} if that must not be
+   */
+  by(text: string, lowest: number): void {
+    const version = versionOf(text);
+    const least = Math.max(lowest, this.#last);
+    if (version < least) {
+      throw new Broken("wrong", `v${version} answered who had asked when there was v${least}`);
+    }
+    this.versions.checkNotTooNew(version);
+    if (version > this.#last) this.versions.answer(version);
+    this.#last = version;
+  }
+}
+
+/** @throws {Broken} if no version says so */
+function versionOf(text: string): number {
+  const version = Number(/^v(\d+)$/.exec(text)?.[1] ?? NaN);
+  if (Number.isNaN(version)) throw new Broken("wrong", `answered ${JSON.stringify(text)}`);
+  return version;
 }

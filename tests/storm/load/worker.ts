@@ -11,6 +11,7 @@ import type { Answer, Beginning, Kind, Methods, Request } from "./messages.ts";
 import { Moves } from "./moves.ts";
 import { pause } from "./pause.ts";
 import { visitShortly } from "./short.ts";
+import { stay } from "./staying.ts";
 import { emptyTally } from "./tally.ts";
 import { Versions } from "./versions.ts";
 import { visit } from "./visit.ts";
@@ -32,8 +33,9 @@ const versions: Record<Kind, Versions> = {
   hello: new Versions(new Moves()),
   bulk: new Versions(new Moves()),
   activated: new Versions(new Moves()),
+  staying: new Versions(new Moves()),
 };
-const counts: Record<Kind, number> = { hello: 0, bulk: 0, activated: 0 };
+const counts: Record<Kind, number> = { hello: 0, bulk: 0, activated: 0, staying: 0 };
 const clients: Promise<void>[] = [];
 let ending = false;
 
@@ -42,6 +44,15 @@ const methods: Methods = {
     const random = new Random(beginning.seed);
     for (let index = 0; index < beginning.clients; index++) {
       clients.push(client(index, beginning, random.fork()));
+    }
+    const { keepAlive, ports: { staying: port } } = beginning;
+    if (port === undefined) return;
+    counts.staying = keepAlive;
+    for (let index = 0; index < keepAlive; index++) {
+      clients.push(stay({
+        ...{ port, tally, versions: versions.staying, random: random.fork() },
+        isOver: () => ending,
+      }));
     }
   },
   served: (kind, version) => versions[kind].answered(version, counts[kind]),
@@ -53,6 +64,7 @@ const methods: Methods = {
     hello: versions.hello.lastCloses,
     bulk: versions.bulk.lastCloses,
     activated: versions.activated.lastCloses,
+    staying: versions.staying.lastCloses,
   }),
   now: () => performance.now(),
   async end() {

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { makeControlGroup, whereControlGroupsAre } from "../../../support/control_group.ts";
 import { Running } from "../../../support/programs.ts";
 import { until } from "../../../support/until.ts";
 import type { Manager } from "./manager.ts";
@@ -18,6 +19,8 @@ mount --make-rprivate /
 mount -t tmpfs -o mode=0755 tmpfs /run
 umount --recursive /sys/fs/cgroup
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
+# As systemd itself does where it is not in a container: a unit sees what is mounted for it (credentials).
+mount --make-rshared /
 exec env --ignore-environment PATH="$PATH" container=test SYSTEMD_UNIT_PATH="$0" \\
   SYSTEMD_LOG_TARGET=console ${SYSTEMD} --system --unit=default.target
 `;
@@ -44,7 +47,9 @@ export class Systemd implements Manager {
   /** Why it cannot run although they are there. */
   static whyNot(): string | null {
     if (Deno.uid() !== 0) return "only root can start a systemd of its own";
-    if (whereGroupsAre() === null) return "no control groups, version 2, to start a systemd in";
+    if (whereControlGroupsAre() === null) {
+      return "no control groups, version 2, to start a systemd in";
+    }
     const { success } = new Deno.Command("unshare", { args: [...NAMESPACES, "true"] }).outputSync();
     return success ? null : "no namespaces to start a systemd in";
   }
@@ -57,7 +62,7 @@ export class Systemd implements Manager {
     for (const name of TARGETS) {
       await Deno.writeTextFile(join(units, `${name}.target`), "[Unit]\n");
     }
-    const group = await makeGroup(stack);
+    const group = await makeControlGroup(stack);
     const enter = `echo $$ >"$0/cgroup.procs" && exec "$@"`;
     const command = [
       "sh",
@@ -91,27 +96,4 @@ export class Systemd implements Manager {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stack.disposeAsync();
   }
-}
-
-/** Makes a control group below our own, in the hierarchy that systemd likes. */
-async function makeGroup(stack: AsyncDisposableStack): Promise<string> {
-  const root = whereGroupsAre();
-  if (root === null) throw new Error("no control groups, version 2");
-  const group = await Deno.makeTempDir({ dir: root, prefix: "disnix-tcp-proxy-" });
-  stack.defer(async () => {
-    // The kernel needs a moment to see that those who were in it are gone.
-    const find = new Deno.Command("find", { args: [group, "-depth", "-type", "d", "-delete"] });
-    await until(async () => (await find.output()).success, (isGone) => isGone);
-  });
-  return group;
-}
-
-function whereGroupsAre(): string | null {
-  for (const path of ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"]) {
-    try {
-      Deno.removeSync(Deno.makeTempDirSync({ dir: path }));
-      if (Deno.statSync(join(path, "cgroup.procs")).isFile) return path;
-    } catch { /* not here */ }
-  }
-  return null;
 }

@@ -59,9 +59,12 @@ let
     } else {
       inherit name description command initialize pidFile environment;
       user = if isUserChanged then user else null;
-    };
+    } // lib.optionalAttrs (processManager == "disnix") { process = toString processScript; };
 
-  properties = lib.recursiveUpdate generated (overrides.${processManager} or { });
+  override = overrides.${processManager} or { };
+  properties =
+    if builtins.isFunction override then override generated
+    else lib.recursiveUpdate generated override;
 
   unit = lib.concatStrings (lib.mapAttrsToList
     (title: section: ''
@@ -69,12 +72,13 @@ let
       ${lib.concatStrings (lib.mapAttrsToList (key: value: "${key}=${toString value}\n") section)}
     '')
     (removeAttrs properties [ "name" ]));
-  processScript = ''
-    process=${pkgs.writeScript "${name}-process" ''
-      #!${pkgs.stdenv.shell} -e
-      ${properties.initialize}
-      exec ${pkgs.daemon}/bin/daemon --unsafe --pidfile ${runtimeDir}/${name}.pid -- ${command}
-    ''}
+  processScript = pkgs.writeScript "${name}-process" ''
+    #!${pkgs.stdenv.shell} -e
+    ${initialize}
+    exec ${pkgs.daemon}/bin/daemon --unsafe --pidfile ${runtimeDir}/${name}.pid -- ${command}
+  '';
+  processConfig = ''
+    process=${properties.process}
     pidFile=${runtimeDir}/${name}.pid
   '';
 
@@ -94,7 +98,7 @@ pkgs.runCommand "${lib.optionalString (processManager == "systemd") "nix-process
   {
     text =
       if processManager == "systemd" then unit
-      else if processManager == "disnix" then processScript
+      else if processManager == "disnix" then processConfig
       else if processManager == "docker" then "dockerImageTag=${name}:latest\n"
       else builtins.toJSON properties;
     passAsFile = [ "text" ];

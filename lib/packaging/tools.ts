@@ -1,0 +1,45 @@
+import { Failure } from "../failure.ts";
+
+/**
+ * Runs commands of which each reads what the one before writes.
+ *
+ * @param what is being done, for the message
+ * @param to the file that the last one writes to
+ * @throws {Failure} when one fails
+ */
+export async function pipeline(
+  what: string,
+  commands: readonly (readonly string[])[],
+  to: string,
+): Promise<void> {
+  const words = commands.map((command) => command.map(quoted).join(" ")).join(" | ");
+  await tool(what, ["bash", "-c", `set -o pipefail; ${words} >${quoted(to)}`]);
+}
+
+/**
+ * Runs a command.
+ *
+ * @param what is being done, for the message
+ * @returns what it wrote
+ * @throws {Failure} when it fails
+ */
+export async function tool(
+  what: string,
+  [file = "", ...args]: readonly string[],
+  env: Record<string, string> = {},
+): Promise<string> {
+  try {
+    const { success, stdout, stderr } = await new Deno.Command(file, { args, env, stdin: "null" })
+      .output();
+    const decoder = new TextDecoder();
+    if (success) return decoder.decode(stdout);
+    throw new Failure(`Failed to ${what}: ${decoder.decode(stderr).trim()}`);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    throw new Failure(`Failed to ${what}: there is no ${file}, install it`);
+  }
+}
+
+function quoted(word: string): string {
+  return `'${word.replaceAll("'", "'\\''")}'`;
+}

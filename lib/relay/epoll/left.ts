@@ -1,0 +1,19 @@
+import { closeWithReset } from "../../linux/socket.ts";
+import { CONTROL, type SharedMemory } from "./shared.ts";
+import { QUEUED, SUSPENDED, type Table } from "./table.ts";
+
+/** Resets the connections that a thread has left, so that nobody waits for what will never come. */
+export function resetLeft(table: Table, { control }: SharedMemory): void {
+  for (const row of table.rowsInUse()) {
+    const counter = counterOf(table.state(row));
+    const { client, upstream } = table.abandon(row);
+    closeWithReset(client);
+    if (upstream !== -1) closeWithReset(upstream);
+    Atomics.sub(control, counter, 1);
+  }
+}
+
+function counterOf(state: number): number {
+  if (state === QUEUED) return CONTROL.waiting;
+  return state === SUSPENDED ? CONTROL.suspended : CONTROL.active;
+}

@@ -1,0 +1,100 @@
+import assert from "node:assert/strict";
+import { Epoll } from "../../../lib/linux/epoll.ts";
+import { libc } from "../../../lib/linux/libc.ts";
+import { listen, localAddress } from "../../../lib/linux/socket.ts";
+import { Acceptor } from "../../../lib/relay/epoll/acceptor.ts";
+import { Listeners } from "../../../lib/relay/epoll/listeners.ts";
+import { CONTROL, OPEN, SharedMemory } from "../../../lib/relay/epoll/shared.ts";
+
+Deno.test("a thread that finds nobody has not been seen active meanwhile", async () => {
+  const shared = new SharedMemory();
+  Atomics.store(shared.control, CONTROL.mode, OPEN);
+  const epoll = new Epoll(1);
+  const listener = listen({ host: "127.0.0.1", port: 0 }, false, 1);
+  const acceptor = new Acceptor({
+    context: {
+      time: 0,
+      turn: 1,
+      accepted: () => assert.fail("nobody is there"),
+      held: () => assert.fail("nobody is held"),
+      full() {},
+      queueFilling() {},
+    },
+    shared,
+    epoll,
+    listeners: new Listeners([listener]),
+    data: 0,
+    maxConnections: 10,
+    descriptors: 100,
+    maxConnecting: 10,
+    isMonitor: true,
+    mayBeHeld: false,
+  });
+  acceptor.open();
+  // The last connection of another thread may end at any moment of this.
+  const watcher = new Worker(new URL("watching_worker.ts", import.meta.url), { type: "module" });
+  const said = () => new Promise((resolve) => watcher.onmessage = ({ data }) => resolve(data));
+  const ready = said();
+  watcher.postMessage({ buffer: shared.buffer, word: CONTROL.active });
+  await ready;
+  const seen = said();
+  for (let time = 0; time < 20_000; time++) acceptor.notice();
+  Atomics.store(shared.control, CONTROL.active, -1);
+  assert.deepEqual(await seen, []);
+  acceptor.end();
+  epoll.close();
+  libc.close(listener);
+  watcher.terminate();
+});
+
+Deno.test("a listening socket that the system has no memory to wait for is waited for later, and harms no thread", async () => {
+  const shared = new SharedMemory();
+  Atomics.store(shared.control, CONTROL.mode, OPEN);
+  const epoll = new Epoll(1);
+  let hasMemory = false;
+  const tryToAdd = epoll.tryToAdd.bind(epoll);
+  epoll.tryToAdd = (...words) => hasMemory && tryToAdd(...words);
+  const listener = listen({ host: "127.0.0.1", port: 0 }, false, 1);
+  let told = 0;
+  const accepted: number[] = [];
+  const context = {
+    time: 5000,
+    turn: 1,
+    accepted: (client: number) => void accepted.push(client),
+    held: () => assert.fail("nobody is held"),
+    full: () => void told++,
+    queueFilling() {},
+  };
+  const listeners = new Listeners([listener]);
+  const room = { maxConnections: 10, descriptors: 100, maxConnecting: 10 };
+  const parts = {
+    context,
+    shared,
+    epoll,
+    listeners,
+    data: 7,
+    isMonitor: true,
+    mayBeHeld: false,
+    ...room,
+  };
+  const acceptor = new Acceptor(parts);
+  acceptor.hold();
+  assert.deepEqual([acceptor.retryAt, told], [Infinity, 0]);
+  acceptor.open();
+  assert.deepEqual([acceptor.retryAt, told], [6000, 1]);
+  acceptor.hold();
+  assert.equal(acceptor.retryAt, Infinity);
+  acceptor.open();
+  hasMemory = true;
+  acceptor.proceed();
+  assert.equal(acceptor.retryAt, Infinity);
+  assert.equal(Atomics.load(shared.control, CONTROL.crowded), 0);
+  using _client = await Deno.connect({ hostname: "127.0.0.1", port: localAddress(listener).port });
+  assert.equal(epoll.wait(-1), 1);
+  assert.equal(epoll.dataAt(0), 7);
+  acceptor.notice();
+  assert.equal(accepted.length, 1);
+  acceptor.end();
+  for (const descriptor of [...accepted, listener]) libc.close(descriptor);
+  epoll.close();
+});

@@ -1,0 +1,3 @@
+import { conformanceOfConnection } from "../conformance.ts";
+
+conformanceOfConnection("epoll");

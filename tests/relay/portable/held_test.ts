@@ -1,0 +1,3 @@
+import { conformanceOfHeld } from "../conformance.ts";
+
+conformanceOfHeld("portable");

@@ -1,0 +1,3 @@
+import { conformanceOfAll } from "../conformance.ts";
+
+conformanceOfAll("portable");
