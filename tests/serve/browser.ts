@@ -5,6 +5,7 @@
  * @module
  */
 
+import { notFetched } from "../support/packages.ts";
 import { without } from "../support/tools.ts";
 
 const PLAYWRIGHT = "npm:playwright-core@1.65.1";
@@ -40,13 +41,7 @@ export interface Browser {
 }
 
 /** Why there is none; `null` if there is one. */
-export const noBrowser: string | null = without("chromium") ?? await notFetched();
-
-async function notFetched(): Promise<string | null> {
-  const args = ["cache", "--quiet", "--no-lock", PLAYWRIGHT, AXE];
-  const { success } = await new Deno.Command(Deno.execPath(), { args, stdin: "null" }).output();
-  return success ? null : `no ${PLAYWRIGHT} or ${AXE}`;
-}
+export const noBrowser: string | null = without("chromium") ?? await notFetched(PLAYWRIGHT, AXE);
 
 /** A file of a package as it was fetched: imported by its name it would be written into `deno.lock`. */
 async function fileOf(specifier: string, file: string): Promise<string> {

@@ -10,11 +10,11 @@ const folder = new URL("../../docs/monitoring/", import.meta.url).pathname;
 const rules = Deno.readTextFileSync(`${folder}rules.yml`);
 const dashboard = JSON.parse(Deno.readTextFileSync(`${folder}dashboard.json`)) as {
   panels: { id: number; title: string; gridPos: object; targets: { expr: string }[] }[];
-  annotations: { list: { expr: string }[] };
+  annotations: { list: { target: { expr: string } }[] };
 };
 const queries = [
   ...dashboard.panels.flatMap(({ targets }) => targets.map(({ expr }) => expr)),
-  ...dashboard.annotations.list.map(({ expr }) => expr),
+  ...dashboard.annotations.list.map(({ target }) => target.expr),
 ];
 
 async function promtool(...args: string[]) {
