@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { freePort } from "../storm/free_port.ts";
+import { onlyForLong } from "../support/long.ts";
 import { Running } from "../support/programs.ts";
 import { Proxy } from "../support/proxy.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
@@ -26,7 +27,7 @@ const missing = tools === null || !["psql", "pgbench", "pg_isready", "setpriv"].
   ? "no PostgreSQL"
   : Deno.uid() !== 0
   ? "not root: PostgreSQL needs a user of its own"
-  : null;
+  : onlyForLong;
 
 Deno.test({
   name: "PostgreSQL, whose connections have a state, is drained, not suspended" +

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { echo } from "../relay/peer.ts";
 import { pause } from "../relay/waiting.ts";
 import { lendProxy } from "../support/lent_proxy.ts";
+import { onlyForLong } from "../support/long.ts";
 import { Proxy } from "../support/proxy.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
 import { testWith, without } from "../support/tools.ts";
@@ -65,7 +66,7 @@ Deno.test("connections are sorted, picked, limited and grouped", async () => {
   assert.match(text, /^PEER +CONNECTIONS +OLDEST +LONGEST IDLE +UP +DOWN.*\n127\.0\.0\.1 +3 /);
 });
 
-Deno.test("connections --watch goes on when the proxy is restarted", async () => {
+testWith(onlyForLong, "connections --watch goes on when the proxy is restarted", async () => {
   await using service = await echo();
   await using temporary = await TemporaryDirectory.make();
   const options = { directory: `${temporary.path}/proxy` };

@@ -3,12 +3,13 @@ import { join } from "node:path";
 import { whyNoEpoll } from "../../lib/linux/available.ts";
 import { Stage } from "../keeper/stage.ts";
 import { executables, whyNoExecutables } from "../support/executables.ts";
+import { onlyForLong } from "../support/long.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
 import { testWith } from "../support/tools.ts";
 
 for (const from of ["from source", "compiled"] as const) {
   testWith(
-    whyNoEpoll() ?? (from === "compiled" ? whyNoExecutables : null),
+    whyNoEpoll() ?? (from === "compiled" ? onlyForLong ?? whyNoExecutables : null),
     `${from}: no variable has the proxy or its keeper answer anywhere but at the control socket`,
     async () => {
       await using temporary = await TemporaryDirectory.make();

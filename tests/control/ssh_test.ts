@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { parseSshHost, sshCommand } from "../../lib/control/ssh.ts";
+import { onlyForLong } from "../support/long.ts";
 import { commandOf, complete, type Finished, Running, start } from "../support/programs.ts";
 import { echo } from "../relay/peer.ts";
 import { Proxy } from "../support/proxy.ts";
@@ -279,7 +280,7 @@ testWith(
 );
 
 testWith(
-  noSshd ?? without("unshare", "nsenter", "ip", "bash") ?? whyNoNetworks(),
+  onlyForLong ?? noSshd ?? without("unshare", "nsenter", "ip", "bash") ?? whyNoNetworks(),
   "where the network falls silent, a drain there ends at its deadline or with its lease, it fails here, and nothing is lost once it speaks again",
   async () => {
     await using link = await Link.make();

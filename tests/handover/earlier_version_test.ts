@@ -9,6 +9,7 @@ import { isKeeper, Stage } from "../keeper/stage.ts";
 import { Container, whyNoContainer } from "../reaper/container.ts";
 import { echo, type Peer, Service, unusedAddress } from "../relay/peer.ts";
 import { EarlierVersion } from "../support/earlier_version.ts";
+import { onlyForLong } from "../support/long.ts";
 import { Proxy } from "../support/proxy.ts";
 import { testWith } from "../support/tools.ts";
 import { whyNoTakeover } from "./why_not.ts";
@@ -57,25 +58,29 @@ testWith(
   },
 );
 
-testWith(no, "those whom a keeper of the version before keeps are served", async () => {
-  const before = await EarlierVersion.of(BEFORE);
-  await using stage = await Stage.set(before.options);
-  await stage.drain();
-  using client = await stage.client();
-  const { code, stdout, stderr } = await stage.proxy.ctl(["park", "--json"], before.options);
-  assert.equal(code, 0, stderr);
-  const { keeper } = JSON.parse(stdout);
-  using cleanUp = new DisposableStack();
-  cleanUp.defer(() => {
-    if (isKeeper(keeper, stage.directory)) Deno.kill(keeper, "SIGKILL");
-  });
-  assert.ok(await before.isOf(keeper));
-  await stage.stop();
-  assert.equal((await stage.proxy.status()).pid, keeper);
-  const next = await stage.next();
-  await stage.resume(next);
-  assert.equal(await client.read(2), "hi");
-});
+testWith(
+  onlyForLong ?? no,
+  "those whom a keeper of the version before keeps are served",
+  async () => {
+    const before = await EarlierVersion.of(BEFORE);
+    await using stage = await Stage.set(before.options);
+    await stage.drain();
+    using client = await stage.client();
+    const { code, stdout, stderr } = await stage.proxy.ctl(["park", "--json"], before.options);
+    assert.equal(code, 0, stderr);
+    const { keeper } = JSON.parse(stdout);
+    using cleanUp = new DisposableStack();
+    cleanUp.defer(() => {
+      if (isKeeper(keeper, stage.directory)) Deno.kill(keeper, "SIGKILL");
+    });
+    assert.ok(await before.isOf(keeper));
+    await stage.stop();
+    assert.equal((await stage.proxy.status()).pid, keeper);
+    const next = await stage.next();
+    await stage.resume(next);
+    assert.equal(await client.read(2), "hi");
+  },
+);
 
 testWith(
   no,
@@ -98,24 +103,28 @@ testWith(
   },
 );
 
-testWith(no, "a rollback: who has drained comes back to the version before", async () => {
-  const before = await EarlierVersion.of(BEFORE);
-  await using service = await echo();
-  await using now = await Proxy.start(service.address);
-  await using command = now.startCtl(["with-drain", "--", "sh", "-c", "echo begun; cat"]);
-  await command.heard(/begun/, "stdout");
-  using client = await now.connect();
-  await client.send("hi");
-  await using previous = await rolledBack(now, before, service.address);
-  assert.equal((await previous.status()).state, "drained");
-  await command.closeStdin();
-  const { code, stderr } = await command.finished();
-  assert.equal(code, 0, stderr);
-  assert.equal(await client.read(2), "hi");
-});
+testWith(
+  onlyForLong ?? no,
+  "a rollback: who has drained comes back to the version before",
+  async () => {
+    const before = await EarlierVersion.of(BEFORE);
+    await using service = await echo();
+    await using now = await Proxy.start(service.address);
+    await using command = now.startCtl(["with-drain", "--", "sh", "-c", "echo begun; cat"]);
+    await command.heard(/begun/, "stdout");
+    using client = await now.connect();
+    await client.send("hi");
+    await using previous = await rolledBack(now, before, service.address);
+    assert.equal((await previous.status()).state, "drained");
+    await command.closeStdin();
+    const { code, stderr } = await command.finished();
+    assert.equal(code, 0, stderr);
+    assert.equal(await client.read(2), "hi");
+  },
+);
 
 testWith(
-  no,
+  onlyForLong ?? no,
   "a rollback: the version before serves those whom a keeper keeps, whether queued or still being connected",
   async () => {
     const before = await EarlierVersion.of(BEFORE);

@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { connectToPath, sendMessage } from "../../lib/linux/unix_socket.ts";
 import { libc } from "../../lib/linux/libc.ts";
 import { Service } from "../relay/peer.ts";
+import { onlyForLong } from "../support/long.ts";
 import { Proxy } from "../support/proxy.ts";
 import { testWith } from "../support/tools.ts";
 import { type Failing, FailingPeer } from "./peer.ts";
@@ -68,7 +69,7 @@ testWith(
 );
 
 testWith(
-  whyNoTakeover,
+  onlyForLong ?? whyNoTakeover,
   "one that has acknowledged has everything: with it, everything ends",
   async () => {
     await using stage = await scene();

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { formatAddress } from "../../lib/address.ts";
 import { Container, UNSHARE, whyNoContainer } from "../reaper/container.ts";
 import { echo, Peer, unusedAddress } from "../relay/peer.ts";
+import { onlyForLong } from "../support/long.ts";
 import { commandOf, Running } from "../support/programs.ts";
 import { Proxy } from "../support/proxy.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
@@ -117,7 +118,7 @@ async function takeFromOneThatEnds(): Promise<void> {
 }
 
 testWith(
-  whyNoContainer,
+  onlyForLong ?? whyNoContainer,
   "one that is silent and cannot be killed is waited for until it ends or answers: nothing goes on",
   async () => {
     await Promise.all([giveToOneThat("ends"), giveToOneThat("answers"), takeFromOneThatEnds()]);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { echo, unusedAddress } from "../relay/peer.ts";
 import { HeldSocket } from "../storm/held_socket.ts";
+import { onlyForLong } from "../support/long.ts";
 import { Running } from "../support/programs.ts";
 import { Proxy } from "../support/proxy.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
@@ -65,7 +66,7 @@ testWith(
 );
 
 testWith(
-  whyNoTakeover,
+  onlyForLong ?? whyNoTakeover,
   "a giver that hangs up and lives has not given anything, unless it had committed",
   async () => {
     const refused = await against("hangs up");

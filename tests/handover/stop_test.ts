@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { PATIENCE } from "../../lib/handover/channel.ts";
 import { Service } from "../relay/peer.ts";
 import { pause } from "../relay/waiting.ts";
-import { brieflyOr, isLong } from "../support/long.ts";
+import { brieflyOr, isLong, onlyForLong } from "../support/long.ts";
 import type { Running } from "../support/programs.ts";
 import { testWith } from "../support/tools.ts";
 import { Disturbed } from "./disturbed.ts";
@@ -17,7 +17,7 @@ const STOPS = brieflyOr(2, 20);
 const STOPPED_FOR = [PATIENCE + 1500, PATIENCE / 5];
 
 testWith(
-  whyNoTakeover,
+  onlyForLong ?? whyNoTakeover,
   `whoever is stopped for a while at whatever moment of ${STOPS} takeovers, just one serves in the end; no byte is wrong`,
   async () => {
     const rounds = Array.from({ length: STOPS }, (_, index) => index);

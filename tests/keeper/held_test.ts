@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { whyNoEpoll } from "../../lib/linux/available.ts";
 import { Peer, unusedAddress } from "../relay/peer.ts";
+import { onlyForLong } from "../support/long.ts";
 import type { Proxy } from "../support/proxy.ts";
 import { testWith } from "../support/tools.ts";
 import { until } from "../support/until.ts";
@@ -38,19 +39,23 @@ testWith(
   },
 );
 
-testWith(no, "a proxy that is killed while it is parked leaves them to the keeper", async () => {
-  await using stage = await Stage.set();
-  const clients = await connecting(stage);
-  await stage.drain();
-  await stage.park();
-  stage.proxy.process.kill("SIGKILL");
-  await stage.proxy.process.finished();
-  const next = await stage.next();
-  await holds(next, "drained", clients.length);
-  await next.retarget(stage.service.address);
-  await stage.resume(next);
-  await served(clients);
-});
+testWith(
+  onlyForLong ?? no,
+  "a proxy that is killed while it is parked leaves them to the keeper",
+  async () => {
+    await using stage = await Stage.set();
+    const clients = await connecting(stage);
+    await stage.drain();
+    await stage.park();
+    stage.proxy.process.kill("SIGKILL");
+    await stage.proxy.process.finished();
+    const next = await stage.next();
+    await holds(next, "drained", clients.length);
+    await next.retarget(stage.service.address);
+    await stage.resume(next);
+    await served(clients);
+  },
+);
 
 testWith(no, "a keeper that nobody succeeds resets them", async () => {
   await using stage = await Stage.set();
@@ -63,7 +68,7 @@ testWith(no, "a keeper that nobody succeeds resets them", async () => {
 });
 
 testWith(
-  no,
+  onlyForLong ?? no,
   "suspended clients go through takeovers and a keeper, who drops those that leave, and are served on the same connection",
   async () => {
     await using stage = await Stage.set();

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { whyNoEpoll } from "../../lib/linux/available.ts";
-import { brieflyOr } from "../support/long.ts";
+import { brieflyOr, onlyForLong } from "../support/long.ts";
 import { until } from "../support/until.ts";
 import { testWith } from "../support/tools.ts";
 import { ended, isKeeper, Stage } from "./stage.ts";
@@ -76,7 +76,7 @@ testWith(
 );
 
 testWith(
-  no,
+  onlyForLong ?? no,
   "a proxy stopped while its keeper does not answer leaves it everything all the same",
   async () => {
     await using stage = await Stage.set();
@@ -93,7 +93,7 @@ testWith(
 );
 
 testWith(
-  no,
+  onlyForLong ?? no,
   "a keeper killed when it is alone ends everything, and the next proxy starts drained",
   async () => {
     await using stage = await Stage.set();

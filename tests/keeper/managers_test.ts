@@ -4,6 +4,7 @@ import { formatAddress } from "../../lib/address.ts";
 import type { Status } from "../../lib/control/api.ts";
 import { echo, Peer } from "../relay/peer.ts";
 import { controlRequest } from "../support/control_request.ts";
+import { onlyForLong } from "../support/long.ts";
 import { commandOf, complete, Running } from "../support/programs.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
 import { testWith, without } from "../support/tools.ts";
@@ -94,7 +95,7 @@ async function statusAt(directory: string): Promise<Status | null> {
 }
 
 for (const [name, manage] of [["supervisord", supervisord], ["daemon", daemon]] as const) {
-  const no = whyNoEpoll() ?? without(name);
+  const no = (name === "daemon" ? onlyForLong : null) ?? whyNoEpoll() ?? without(name);
   testWith(no, `${name} stops a parked proxy and starts the next, and nobody notices`, async () => {
     await using temporary = await TemporaryDirectory.make();
     const { path } = temporary;
@@ -128,7 +129,7 @@ for (const [name, manage] of [["supervisord", supervisord], ["daemon", daemon]] 
 }
 
 testWith(
-  whyNoEpoll() ?? without("supervisord"),
+  onlyForLong ?? whyNoEpoll() ?? without("supervisord"),
   "after an upgrade supervisord has the proxy again, with the settings that the documents name",
   async () => {
     await using temporary = await TemporaryDirectory.make();

@@ -3,7 +3,7 @@ import { whyNoEpoll } from "../../lib/linux/available.ts";
 import { Peer } from "../relay/peer.ts";
 import { pause } from "../relay/waiting.ts";
 import { HeldSocket } from "../storm/held_socket.ts";
-import { brieflyOr, isLong } from "../support/long.ts";
+import { brieflyOr, isLong, onlyForLong } from "../support/long.ts";
 import { testWith } from "../support/tools.ts";
 import { until } from "../support/until.ts";
 import { ended, isKeeper, Stage } from "./stage.ts";
@@ -30,41 +30,45 @@ testWith(
   },
 );
 
-testWith(no, "with clients arriving all the time, not one of 100 is refused or reset", async () => {
-  await using stage = await Stage.set();
-  const { address } = stage.proxy;
-  let over = false;
-  const visit = async () => {
-    using peer = await Peer.connect(address);
-    await peer.send("hi");
-    assert.equal(await peer.read(2), "hi");
-    peer.finish();
-    assert.equal(await peer.rest(), "");
-  };
-  let visits = 0;
-  const visitors = Promise.all(Array.from({ length: 100 }, async () => {
-    for (; !over || visits < 100; visits++) {
-      await visit();
-      // Somebody comes in each millisecond or two all the same.
-      await pause(100);
+testWith(
+  onlyForLong ?? no,
+  "with clients arriving all the time, not one of 100 is refused or reset",
+  async () => {
+    await using stage = await Stage.set();
+    const { address } = stage.proxy;
+    let over = false;
+    const visit = async () => {
+      using peer = await Peer.connect(address);
+      await peer.send("hi");
+      assert.equal(await peer.read(2), "hi");
+      peer.finish();
+      assert.equal(await peer.rest(), "");
+    };
+    let visits = 0;
+    const visitors = Promise.all(Array.from({ length: 100 }, async () => {
+      for (; !over || visits < 100; visits++) {
+        await visit();
+        // Somebody comes in each millisecond or two all the same.
+        await pause(100);
+      }
+    }));
+    let proxy = stage.proxy;
+    for (let upgrade = 0; upgrade < brieflyOr(2, 3); upgrade++) {
+      await using _previous = proxy;
+      await proxy.drain();
+      assert.equal((await proxy.ctl(["park"])).code, 0);
+      proxy.process.kill("SIGTERM");
+      assert.equal((await proxy.process.finished()).code, 0);
+      // For that long nothing runs but the keeper.
+      await pause(500);
+      proxy = await stage.next();
+      await stage.resume(proxy);
     }
-  }));
-  let proxy = stage.proxy;
-  for (let upgrade = 0; upgrade < brieflyOr(2, 3); upgrade++) {
-    await using _previous = proxy;
-    await proxy.drain();
-    assert.equal((await proxy.ctl(["park"])).code, 0);
-    proxy.process.kill("SIGTERM");
-    assert.equal((await proxy.process.finished()).code, 0);
-    // For that long nothing runs but the keeper.
-    await pause(500);
-    proxy = await stage.next();
-    await stage.resume(proxy);
-  }
-  over = true;
-  await visitors;
-  assert.ok(visits >= 100);
-});
+    over = true;
+    await visitors;
+    assert.ok(visits >= 100);
+  },
+);
 
 testWith(
   no,
@@ -96,33 +100,39 @@ testWith(
   },
 );
 
-testWith(no, "somebody answers at every moment from parking to the next proxy", async () => {
-  await using stage = await Stage.set();
-  await stage.drain();
-  const states = new Set<string>();
-  const failed: unknown[] = [];
-  let over = false;
-  const asking = (async () => {
-    while (!over) {
-      try {
-        const { state, error } = JSON.parse((await stage.proxy.request("GET", "/v1/status")).text);
-        states.add(state ?? error.code);
-      } catch (error) {
-        failed.push(error);
+testWith(
+  onlyForLong ?? no,
+  "somebody answers at every moment from parking to the next proxy",
+  async () => {
+    await using stage = await Stage.set();
+    await stage.drain();
+    const states = new Set<string>();
+    const failed: unknown[] = [];
+    let over = false;
+    const asking = (async () => {
+      while (!over) {
+        try {
+          const { state, error } = JSON.parse(
+            (await stage.proxy.request("GET", "/v1/status")).text,
+          );
+          states.add(state ?? error.code);
+        } catch (error) {
+          failed.push(error);
+        }
       }
-    }
-  })();
-  await stage.park();
-  await stage.stop();
-  await stage.proxy.until(({ pid }) => pid !== stage.proxy.process.pid);
-  const next = await stage.next();
-  await next.until(({ state }) => state === "drained");
-  over = true;
-  await asking;
-  assert.deepEqual(failed, []);
-  states.delete("moved");
-  assert.deepEqual([...states], ["drained", "parked"]);
-});
+    })();
+    await stage.park();
+    await stage.stop();
+    await stage.proxy.until(({ pid }) => pid !== stage.proxy.process.pid);
+    const next = await stage.next();
+    await next.until(({ state }) => state === "drained");
+    over = true;
+    await asking;
+    assert.deepEqual(failed, []);
+    states.delete("moved");
+    assert.deepEqual([...states], ["drained", "parked"]);
+  },
+);
 
 testWith(
   no,
@@ -158,23 +168,27 @@ testWith(no, "a resume that belongs to a refused drain does not end the parking"
   await ended(parked, stage);
 });
 
-testWith(no, "a proxy can be parked again after it was resumed, and by its successor", async () => {
-  await using stage = await Stage.set();
-  for (let round = 0; round < 2; round++) {
+testWith(
+  onlyForLong ?? no,
+  "a proxy can be parked again after it was resumed, and by its successor",
+  async () => {
+    await using stage = await Stage.set();
+    for (let round = 0; round < 2; round++) {
+      await stage.drain();
+      await stage.park();
+      await stage.resume(stage.proxy);
+    }
     await stage.drain();
+    const parked = await stage.park();
+    const next = await stage.next({ args: ["--takeover=always"] });
+    await stage.proxy.process.finished();
+    await ended(parked, stage);
+    using client = await stage.client();
     await stage.park();
-    await stage.resume(stage.proxy);
-  }
-  await stage.drain();
-  const parked = await stage.park();
-  const next = await stage.next({ args: ["--takeover=always"] });
-  await stage.proxy.process.finished();
-  await ended(parked, stage);
-  using client = await stage.client();
-  await stage.park();
-  await stage.resume(next);
-  assert.equal(await client.read(2), "hi");
-});
+    await stage.resume(next);
+    assert.equal(await client.read(2), "hi");
+  },
+);
 
 testWith(
   no,
@@ -275,28 +289,32 @@ testWith(
   },
 );
 
-testWith(no, "a socket that the service manager passes on again is not waited for", async () => {
-  using held = new HeldSocket();
-  const through = held.passedTo([]);
-  await using stage = await Stage.set({ listen: held.address, through });
-  await stage.drain();
-  await stage.park();
-  await stage.stop();
-  held.block();
-  const next = await stage.next({ through });
-  await stage.resume(next);
-  using first = await next.served();
-  const crowd = await Promise.all(Array.from({ length: 20 }, () => next.served()));
-  await first.send("yo");
-  assert.equal(await first.read(2), "yo");
-  for (const client of crowd) client[Symbol.dispose]();
-  next.process.kill("SIGTERM");
-  first.finish();
-  assert.equal((await next.process.finished()).code, 0);
-});
+testWith(
+  onlyForLong ?? no,
+  "a socket that the service manager passes on again is not waited for",
+  async () => {
+    using held = new HeldSocket();
+    const through = held.passedTo([]);
+    await using stage = await Stage.set({ listen: held.address, through });
+    await stage.drain();
+    await stage.park();
+    await stage.stop();
+    held.block();
+    const next = await stage.next({ through });
+    await stage.resume(next);
+    using first = await next.served();
+    const crowd = await Promise.all(Array.from({ length: 20 }, () => next.served()));
+    await first.send("yo");
+    assert.equal(await first.read(2), "yo");
+    for (const client of crowd) client[Symbol.dispose]();
+    next.process.kill("SIGTERM");
+    first.finish();
+    assert.equal((await next.process.finished()).code, 0);
+  },
+);
 
 testWith(
-  no,
+  onlyForLong ?? no,
   "something else under the name of the control socket loses nobody who is kept",
   async () => {
     await using stage = await Stage.set();

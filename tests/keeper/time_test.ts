@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { whyNoEpoll } from "../../lib/linux/available.ts";
 import { Peer } from "../relay/peer.ts";
 import { pause } from "../relay/waiting.ts";
+import { onlyForLong } from "../support/long.ts";
 import { testWith } from "../support/tools.ts";
 import { ended, isKeeper, type Parked, Stage } from "./stage.ts";
 
@@ -39,20 +40,24 @@ async function isRenewed(stage: Stage, lease: number, ...args: string[]): Promis
   assert.ok(Date.parse(`${resumed}`) >= started + lease, `${resumed}`);
 }
 
-testWith(no, "when the time is over and the proxy still lives, that is drained again", async () => {
-  await using stage = await Stage.set();
-  await stage.drain();
-  using client = await stage.client();
-  const parked = await stage.park("--for", "300ms");
-  await ended(parked, stage);
-  const { state, queued, keeper, parkedUntil } = await stage.proxy.until(({ state }) =>
-    state === "drained"
-  );
-  assert.deepEqual([state, queued, keeper, parkedUntil], ["drained", 1, null, null]);
-  assert.match(await stage.log(), /time over/);
-  await stage.resume(stage.proxy);
-  assert.equal(await client.read(2), "hi");
-});
+testWith(
+  onlyForLong ?? no,
+  "when the time is over and the proxy still lives, that is drained again",
+  async () => {
+    await using stage = await Stage.set();
+    await stage.drain();
+    using client = await stage.client();
+    const parked = await stage.park("--for", "300ms");
+    await ended(parked, stage);
+    const { state, queued, keeper, parkedUntil } = await stage.proxy.until(({ state }) =>
+      state === "drained"
+    );
+    assert.deepEqual([state, queued, keeper, parkedUntil], ["drained", 1, null, null]);
+    assert.match(await stage.log(), /time over/);
+    await stage.resume(stage.proxy);
+    assert.equal(await client.read(2), "hi");
+  },
+);
 
 testWith(
   no,
@@ -114,7 +119,7 @@ testWith(no, "a retarget of a parked proxy is that of its successor", async () =
 });
 
 testWith(
-  no,
+  onlyForLong ?? no,
   "a parked proxy whose record was spoilt is still drained, and anybody may resume it",
   async () => {
     await using stage = await Stage.set();
@@ -150,7 +155,7 @@ testWith(no, "how long is a duration with an end", async () => {
 });
 
 testWith(
-  no,
+  onlyForLong ?? no,
   "a lease that has ended while parked does not open the proxy that takes over from it alive",
   async () => {
     await using stage = await Stage.set();

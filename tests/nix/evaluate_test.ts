@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { onlyForLong } from "../support/long.ts";
 import { isThere } from "../support/tools.ts";
 import {
   deploymentOf,
@@ -43,26 +44,30 @@ testNix(missing, "the simple deployment evaluates", async (nix) => {
   );
 });
 
-testNix(missing, "the other one evaluates for every process manager", async (nix, t) => {
-  for (const manager of managers) {
-    await t.step(manager, async () => {
-      const prefix = manager === "systemd" ? "nix-process-" : "";
-      const common = {
-        hello_world_client: ["package", "hello-world-client", true],
-        hello_world_server: [PROCESS_TYPES[manager], `${prefix}hello-world-server-3001`, true],
-      };
-      const parameters = managedBy(manager);
-      assert.deepEqual(
-        await services(nix, { deployment: "deployment", ...withoutProxy, parameters }),
-        common,
-      );
-      assert.deepEqual(
-        await services(nix, { deployment: "deployment", ...withProxy, parameters }),
-        { ...common, disnix_tcp_proxy: ["wrapper", `${prefix}disnix-tcp-proxy-3000`, true] },
-      );
-    });
-  }
-});
+testNix(
+  onlyForLong ?? missing,
+  "the other one evaluates for every process manager",
+  async (nix, t) => {
+    for (const manager of managers) {
+      await t.step(manager, async () => {
+        const prefix = manager === "systemd" ? "nix-process-" : "";
+        const common = {
+          hello_world_client: ["package", "hello-world-client", true],
+          hello_world_server: [PROCESS_TYPES[manager], `${prefix}hello-world-server-3001`, true],
+        };
+        const parameters = managedBy(manager);
+        assert.deepEqual(
+          await services(nix, { deployment: "deployment", ...withoutProxy, parameters }),
+          common,
+        );
+        assert.deepEqual(
+          await services(nix, { deployment: "deployment", ...withProxy, parameters }),
+          { ...common, disnix_tcp_proxy: ["wrapper", `${prefix}disnix-tcp-proxy-3000`, true] },
+        );
+      });
+    }
+  },
+);
 
 testNix(missing, "socket activation evaluates", async (nix) => {
   const models: Models = {
@@ -256,7 +261,7 @@ testNix(missing, "the module refuses what cannot work, and says why", async (nix
   }
 });
 
-testNix(missing, "release.nix evaluates", async (nix) => {
+testNix(onlyForLong ?? missing, "release.nix evaluates", async (nix) => {
   const release = `import (root + "/nix/release.nix") {
     nixpkgs = stub.path;
     disnixos = stub.path + "/disnixos.nix";

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { type Program, PROGRAMS } from "../../lib/packaging/programs.ts";
 import { executables, whyNoExecutables } from "../support/executables.ts";
+import { onlyForLong } from "../support/long.ts";
 import { start } from "../support/programs.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
 import { testWith, whyNotTraced, without } from "../support/tools.ts";
@@ -42,7 +43,7 @@ LISTEN(secure_getenv)
 `;
 
 testWith(
-  whyNoExecutables ?? without("gcc"),
+  onlyForLong ?? whyNoExecutables ?? without("gcc"),
   "what executables ask of the environment is theirs, or stands in docs/executables.md",
   async () => {
     await using temporary = await TemporaryDirectory.make();
@@ -89,7 +90,7 @@ const hostile = (folder: string): Record<string, string> => ({
 });
 
 testWith(
-  whyNoExecutables ?? whyNotTraced(),
+  onlyForLong ?? whyNoExecutables ?? whyNotTraced(),
   "executables look nowhere but in the runtime directory and the system's, whatever the environment says",
   async () => {
     await using temporary = await TemporaryDirectory.make();

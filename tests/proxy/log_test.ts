@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { formatAddress } from "../../lib/address.ts";
 import { echo, unusedAddress } from "../relay/peer.ts";
+import { controlRequest } from "../support/control_request.ts";
+import { onlyForLong } from "../support/long.ts";
 import { commandOf, Running, start } from "../support/programs.ts";
 import { Proxy } from "../support/proxy.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
-import { controlRequest } from "../support/control_request.ts";
+import { testWith } from "../support/tools.ts";
 import { until } from "../support/until.ts";
 
 Deno.test("one line for each thing that happens, and for connections only with debug", async () => {
@@ -70,50 +72,57 @@ Deno.test("an upstream that is gone is a handful of lines, however many clients 
 
 for (const readLate of [false, true]) {
   const what = readLate ? " for a while is said to have lost lines; it" : "";
-  Deno.test(`a log that nobody reads${what} stops neither clients, nor control, nor the end`, async () => {
-    await using service = await echo();
-    await using temporary = await TemporaryDirectory.make();
-    const directory = `${temporary.path}/proxy`;
-    const { host, port } = service.address;
-    const free = await unusedAddress();
-    const command = [...commandOf("proxy"), formatAddress(free), `${host}:${port}`];
-    const child = new Deno.Command(command[0] ?? "", {
-      args: [...command.slice(1), "--runtime-dir", directory, "--log-level=debug"],
-      stdin: "null",
-      stderr: "piped",
-    }).spawn();
-    const socket = `${directory}/control.sock`;
-    const status = () =>
-      controlRequest(socket, "GET", "/v1/status").then(({ text }) => JSON.parse(text), () => null);
-    try {
-      await until(status, (now) => now !== null);
-      // Far more than a pipe takes, and than is kept for a reader.
-      const body = { owner: "me", wait: false, reason: "x".repeat(1000) };
-      for (let round = 0; round < (readLate ? 700 : 100); round++) {
-        const { status } = await controlRequest(socket, "POST", "/v1/drain", body);
-        assert.equal(status, 200);
-      }
-      await controlRequest(socket, "POST", "/v1/resume", { owner: "me" });
-      const client = await Deno.connect({ port: free.port, hostname: free.host });
-      await client.write(new Uint8Array(1));
-      assert.equal(await client.read(new Uint8Array(1)), 1);
-      client.close();
-      if (readLate) {
-        let heard = "";
-        for await (const text of child.stderr.pipeThrough(new TextDecoderStream())) {
-          heard += text;
-          if (/"event":"lost","lost":\d+}\n/.test(heard)) break;
+  testWith(
+    readLate ? onlyForLong : null,
+    `a log that nobody reads${what} stops neither clients, nor control, nor the end`,
+    async () => {
+      await using service = await echo();
+      await using temporary = await TemporaryDirectory.make();
+      const directory = `${temporary.path}/proxy`;
+      const { host, port } = service.address;
+      const free = await unusedAddress();
+      const command = [...commandOf("proxy"), formatAddress(free), `${host}:${port}`];
+      const child = new Deno.Command(command[0] ?? "", {
+        args: [...command.slice(1), "--runtime-dir", directory, "--log-level=debug"],
+        stdin: "null",
+        stderr: "piped",
+      }).spawn();
+      const socket = `${directory}/control.sock`;
+      const status = () =>
+        controlRequest(socket, "GET", "/v1/status").then(
+          ({ text }) => JSON.parse(text),
+          () => null,
+        );
+      try {
+        await until(status, (now) => now !== null);
+        // Far more than a pipe takes, and than is kept for a reader.
+        const body = { owner: "me", wait: false, reason: "x".repeat(1000) };
+        for (let round = 0; round < (readLate ? 700 : 100); round++) {
+          const { status } = await controlRequest(socket, "POST", "/v1/drain", body);
+          assert.equal(status, 200);
         }
-        const lines = heard.split("\n").slice(0, -1).map((line) => JSON.parse(line));
-        const { message } = lines.find(({ event }) => event === "lost");
-        assert.match(message, /^\d+ lines of the log were lost, because nobody read it$/);
+        await controlRequest(socket, "POST", "/v1/resume", { owner: "me" });
+        const client = await Deno.connect({ port: free.port, hostname: free.host });
+        await client.write(new Uint8Array(1));
+        assert.equal(await client.read(new Uint8Array(1)), 1);
+        client.close();
+        if (readLate) {
+          let heard = "";
+          for await (const text of child.stderr.pipeThrough(new TextDecoderStream())) {
+            heard += text;
+            if (/"event":"lost","lost":\d+}\n/.test(heard)) break;
+          }
+          const lines = heard.split("\n").slice(0, -1).map((line) => JSON.parse(line));
+          const { message } = lines.find(({ event }) => event === "lost");
+          assert.match(message, /^\d+ lines of the log were lost, because nobody read it$/);
+        }
+      } finally {
+        child.kill("SIGTERM");
+        assert.equal((await child.status).code, 0);
+        if (!readLate) await child.stderr.cancel();
       }
-    } finally {
-      child.kill("SIGTERM");
-      assert.equal((await child.status).code, 0);
-      if (!readLate) await child.stderr.cancel();
-    }
-  });
+    },
+  );
 }
 
 Deno.test("a log that is closed or full stops nothing", async () => {

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { formatAddress } from "../../lib/address.ts";
 import { echo } from "../relay/peer.ts";
+import { onlyForLong } from "../support/long.ts";
 import { complete } from "../support/programs.ts";
 import { Proxy } from "../support/proxy.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
+import { testWith } from "../support/tools.ts";
 
 const DRAIN = ["drain", "--owner", "me"];
 
@@ -58,17 +60,21 @@ Deno.test("a proxy killed while draining is open again, loudly, for nobody waits
   assert.equal((await second.status()).state, "open");
 });
 
-Deno.test("a proxy killed in a drain that nobody waits for is drained when it starts again", async () => {
-  await using temporary = await TemporaryDirectory.make();
-  const directory = `${temporary.path}/proxy`;
-  await using service = await echo();
-  await using first = await Proxy.start(service.address, { directory });
-  using _active = await first.served();
-  assert.equal((await first.ctl([...DRAIN, "--no-wait"])).code, 0);
-  await first.crash();
-  await using second = await Proxy.start(service.address, { directory });
-  assert.equal((await second.status()).state, "drained");
-});
+testWith(
+  onlyForLong,
+  "a proxy killed in a drain that nobody waits for is drained when it starts again",
+  async () => {
+    await using temporary = await TemporaryDirectory.make();
+    const directory = `${temporary.path}/proxy`;
+    await using service = await echo();
+    await using first = await Proxy.start(service.address, { directory });
+    using _active = await first.served();
+    assert.equal((await first.ctl([...DRAIN, "--no-wait"])).code, 0);
+    await first.crash();
+    await using second = await Proxy.start(service.address, { directory });
+    assert.equal((await second.status()).state, "drained");
+  },
+);
 
 Deno.test("a retarget during a drain survives a crash, unless the command line now says another", async () => {
   await using temporary = await TemporaryDirectory.make();
@@ -174,14 +180,18 @@ Deno.test("started drained, clients are held from the first moment, and anybody 
   assert.equal(await held.read(2), "hi");
 });
 
-Deno.test("after a kill a new proxy takes the directory at once, over the stale control socket", async () => {
-  await using temporary = await TemporaryDirectory.make();
-  const directory = `${temporary.path}/proxy`;
-  await using service = await echo();
-  await using first = await Proxy.start(service.address, { directory });
-  await first.crash();
-  const { code, stderr } = await complete("proxyctl", ["status", "--runtime-dir", directory]);
-  assert.deepEqual([code, stderr], [3, `proxyctl: No proxy runs at ${directory}\n`]);
-  await using second = await Proxy.start(service.address, { directory });
-  assert.equal((await second.status()).pid, second.process.pid);
-});
+testWith(
+  onlyForLong,
+  "after a kill a new proxy takes the directory at once, over the stale control socket",
+  async () => {
+    await using temporary = await TemporaryDirectory.make();
+    const directory = `${temporary.path}/proxy`;
+    await using service = await echo();
+    await using first = await Proxy.start(service.address, { directory });
+    await first.crash();
+    const { code, stderr } = await complete("proxyctl", ["status", "--runtime-dir", directory]);
+    assert.deepEqual([code, stderr], [3, `proxyctl: No proxy runs at ${directory}\n`]);
+    await using second = await Proxy.start(service.address, { directory });
+    assert.equal((await second.status()).pid, second.process.pid);
+  },
+);

@@ -3,7 +3,7 @@ import { formatAddress } from "../../lib/address.ts";
 import { whyNoEpoll } from "../../lib/linux/available.ts";
 import { echo, Peer } from "../relay/peer.ts";
 import { Stage } from "../keeper/stage.ts";
-import { brieflyOr } from "../support/long.ts";
+import { brieflyOr, onlyForLong } from "../support/long.ts";
 import { commandOf, complete, Running, start } from "../support/programs.ts";
 import { Proxy } from "../support/proxy.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
@@ -210,7 +210,7 @@ for (const relay of ["epoll", "portable"] as const) {
 }
 
 testWith(
-  whyNoEpoll(),
+  onlyForLong ?? whyNoEpoll(),
   "two sockets outlive a parked proxy, and one that is passed on since is served as well",
   async () => {
     // Not before: what it is made of can only be loaded where it can run.

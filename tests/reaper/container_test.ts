@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { formatAddress } from "../../lib/address.ts";
 import { echo } from "../relay/peer.ts";
+import { onlyForLong } from "../support/long.ts";
 import { commandOf, Running } from "../support/programs.ts";
 import { testWith, whyNotTraced, without } from "../support/tools.ts";
 import { until } from "../support/until.ts";
@@ -105,7 +106,7 @@ testWith(whyNoContainer, "what stays is small, has no socket, and lets no child 
 
 for (const end of ["is killed", "is stopped", "is upgraded, and stopped"]) {
   testWith(
-    whyNoContainer,
+    onlyForLong ?? whyNoContainer,
     `one that is started by hand in a container takes over as well, and ${end}`,
     async () => {
       await using service = await echo();
@@ -127,7 +128,7 @@ for (const end of ["is killed", "is stopped", "is upgraded, and stopped"]) {
 }
 
 testWith(
-  whyNoContainer,
+  onlyForLong ?? whyNoContainer,
   "what stays passes SIGHUP on, and a second process takes over",
   async () => {
     await using service = await echo();
@@ -160,19 +161,23 @@ testWith(whyNoContainer, "a container parks nobody: the keeper would end with it
   assert.equal((await container.proxy.status()).state, "drained");
 });
 
-testWith(whyNoContainer, "stopped while it is being upgraded, a container ends", async () => {
-  await using service = await echo();
-  for (const event of ["handed_over", "taken_over"]) {
-    await using container = await Container.start(service.address);
-    const { proxy } = container;
-    const upgrading = proxy.ctl(["upgrade"]);
-    await proxy.logged(event);
-    Deno.kill(container.first, "SIGTERM");
-    assert.equal((await proxy.process.finished()).code, 0);
-    assert.equal(proxy.log("stopped").length, 1);
-    await upgrading;
-  }
-});
+testWith(
+  onlyForLong ?? whyNoContainer,
+  "stopped while it is being upgraded, a container ends",
+  async () => {
+    await using service = await echo();
+    for (const event of ["handed_over", "taken_over"]) {
+      await using container = await Container.start(service.address);
+      const { proxy } = container;
+      const upgrading = proxy.ctl(["upgrade"]);
+      await proxy.logged(event);
+      Deno.kill(container.first, "SIGTERM");
+      assert.equal((await proxy.process.finished()).code, 0);
+      assert.equal(proxy.log("stopped").length, 1);
+      await upgrading;
+    }
+  },
+);
 
 testWith(
   whyNoContainer ?? whyNotTraced(),

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { whyNoTakeover } from "../handover/why_not.ts";
-import { brieflyOr } from "../support/long.ts";
+import { brieflyOr, onlyForLong } from "../support/long.ts";
 import { Running } from "../support/programs.ts";
 import { testWith } from "../support/tools.ts";
 import { Traces } from "../support/traces.ts";
@@ -58,7 +58,7 @@ Deno.test("in a small storm nothing is refused, reset, truncated or answered wro
 });
 
 testWith(
-  whyNoTakeover,
+  onlyForLong ?? whyNoTakeover,
   "in a small storm with its proxies replaced nothing is refused, reset, truncated or answered wrongly",
   async () => {
     await using traces = await Traces.open();

@@ -8,3 +8,9 @@ export const isLong: boolean = Deno.env.has("LONG");
 export function brieflyOr(briefly: number, long: number): number {
   return isLong ? long : briefly;
 }
+
+/**
+ * For `testWith`: why what takes long, and of which something alike is tried briefly as well, is not
+ * tried; `null` if it is.
+ */
+export const onlyForLong: string | null = isLong ? null : "only for long";

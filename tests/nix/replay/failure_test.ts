@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Peer } from "../../relay/peer.ts";
-import { isLong } from "../../support/long.ts";
+import { isLong, onlyForLong } from "../../support/long.ts";
 import { testWith } from "../../support/tools.ts";
 import { until } from "../../support/until.ts";
 import { deploy, namesOf, story } from "./disnix.ts";
@@ -16,7 +16,7 @@ const TYPES = isLong ? PROCESS_TYPES : PROCESS_TYPES.slice(0, 1);
 
 for (const type of TYPES) {
   testWith(
-    whyNot(type),
+    onlyForLong ?? whyNot(type),
     `${type}: a proxy that does not start is rolled back, and who waits is served by the old`,
     async () => {
       await using machine = await Machine.start(type);
@@ -52,7 +52,7 @@ for (const type of TYPES) {
 
 for (const type of TYPES) {
   testWith(
-    whyNot(type),
+    onlyForLong ?? whyNot(type),
     `${type}: a proxy that has upgraded itself is replaced as any other`,
     async () => {
       await using machine = await Machine.start(type);
@@ -101,21 +101,25 @@ testWith(no, "a deployment that fails when the proxy has been replaced loses nob
   await answered(held, 1);
 });
 
-testWith(no, "a proxy that is undeployed is parked, and its keeper ends by itself", async () => {
-  await using machine = await Machine.start();
-  await using example = new Example(machine);
-  const before = await example.install({ parkTime: "500ms" });
-  const deployment = await deploy(machine, before, []);
-  assert.ok(deployment.succeeded, story(deployment));
-  assert.deepEqual(namesOf(deployment), [
-    "lock proxy",
-    "deactivate proxy",
-    "deactivate server-v1",
-  ]);
-  await until(() => example.keepers(), (keepers) => keepers.length === 0);
-  const log = await Deno.readTextFile(`${example.directory}/keeper.log`);
-  assert.match(log, /Ended: time over/);
-});
+testWith(
+  onlyForLong ?? no,
+  "a proxy that is undeployed is parked, and its keeper ends by itself",
+  async () => {
+    await using machine = await Machine.start();
+    await using example = new Example(machine);
+    const before = await example.install({ parkTime: "500ms" });
+    const deployment = await deploy(machine, before, []);
+    assert.ok(deployment.succeeded, story(deployment));
+    assert.deepEqual(namesOf(deployment), [
+      "lock proxy",
+      "deactivate proxy",
+      "deactivate server-v1",
+    ]);
+    await until(() => example.keepers(), (keepers) => keepers.length === 0);
+    const log = await Deno.readTextFile(`${example.directory}/keeper.log`);
+    assert.match(log, /Ended: time over/);
+  },
+);
 
 testWith(
   no,
@@ -137,20 +141,24 @@ testWith(
   },
 );
 
-testWith(no, "a proxy whose daemon takes its time to end is started again", async () => {
-  await using machine = await Machine.start();
-  await using example = new Example(machine);
-  // The daemon ends a while after the proxy, and removes its PID file only then.
-  const slow = ["sh", "-c", '"$@" & trap "kill $!" TERM; wait; wait; sleep 1', "sh"];
-  const [, proxy] = await example.install({ before: slow });
-  for (const operation of ["lock", "deactivate", "activate", "unlock"]) {
-    await machine.succeed(proxy, operation);
-  }
-  await example.served(1);
-});
+testWith(
+  onlyForLong ?? no,
+  "a proxy whose daemon takes its time to end is started again",
+  async () => {
+    await using machine = await Machine.start();
+    await using example = new Example(machine);
+    // The daemon ends a while after the proxy, and removes its PID file only then.
+    const slow = ["sh", "-c", '"$@" & trap "kill $!" TERM; wait; wait; sleep 1', "sh"];
+    const [, proxy] = await example.install({ before: slow });
+    for (const operation of ["lock", "deactivate", "activate", "unlock"]) {
+      await machine.succeed(proxy, operation);
+    }
+    await example.served(1);
+  },
+);
 
 testWith(
-  no,
+  onlyForLong ?? no,
   "a proxy that its process manager does not end is told to end by the wrapper",
   async () => {
     await using machine = await Machine.start();
@@ -169,7 +177,7 @@ testWith(
   },
 );
 
-testWith(no, "a proxy that does not end makes its deactivation fail", async () => {
+testWith(onlyForLong ?? no, "a proxy that does not end makes its deactivation fail", async () => {
   await using machine = await Machine.start();
   await using example = new Example(machine);
   const [, proxy] = await example.install({ stopTimeout: "0s" });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { Peer } from "../../relay/peer.ts";
 import { freePort } from "../../storm/free_port.ts";
-import { isLong } from "../../support/long.ts";
+import { isLong, onlyForLong } from "../../support/long.ts";
 import { testWith } from "../../support/tools.ts";
 import { until } from "../../support/until.ts";
 import { deploy, story } from "./disnix.ts";
@@ -22,7 +22,7 @@ function onceThereIs(file: string): string[] {
 }
 
 testWith(
-  no,
+  onlyForLong ?? no,
   "who waits is held until the new server listens, however long that takes",
   async () => {
     await using machine = await Machine.start();
@@ -81,7 +81,7 @@ testWith(no, "a server that never listens makes the unlock fail, and loses nobod
 
 for (const type of TYPES.filter((type) => type !== "supervisord-program")) {
   testWith(
-    whyNot(type),
+    onlyForLong ?? whyNot(type),
     `${type}: a server whose port is taken is rolled back, and who waits is served by the old`,
     async () => {
       await using machine = await Machine.start(type);
@@ -106,7 +106,7 @@ for (const type of TYPES.filter((type) => type !== "supervisord-program")) {
 }
 
 testWith(
-  no,
+  onlyForLong ?? no,
   "a server that was lost with its port makes the next one's activation fail",
   async () => {
     await using machine = await Machine.start();

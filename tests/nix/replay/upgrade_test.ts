@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { freePort } from "../../storm/free_port.ts";
-import { isLong } from "../../support/long.ts";
+import { isLong, onlyForLong } from "../../support/long.ts";
 import { testWith } from "../../support/tools.ts";
 import { Crowd } from "./crowd.ts";
 import { deploy, type Deployment, namesOf, story } from "./disnix.ts";
@@ -33,7 +33,7 @@ async function upgrade(
   return deployment;
 }
 
-for (const type of PROCESS_TYPES) {
+for (const type of TYPES) {
   testWith(
     whyNot(type),
     `${type}: a server moves under 64 clients, and none is refused, reset or lost`,
@@ -63,7 +63,7 @@ for (const type of PROCESS_TYPES) {
 
 for (const type of TYPES) {
   testWith(
-    whyNot(type),
+    onlyForLong ?? whyNot(type),
     `${type}: a server changes in place under 64 clients, and none is refused, reset or lost`,
     async () => {
       await using machine = await Machine.start(type);
@@ -100,7 +100,7 @@ testWith(
 );
 
 testWith(
-  whyNot("supervisord-program"),
+  onlyForLong ?? whyNot("supervisord-program"),
   "a proxy that does not depend on its server keeps running, and only holds",
   async () => {
     await using machine = await Machine.start("supervisord-program");

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { onlyForLong } from "../../support/long.ts";
 import { testWith, without } from "../../support/tools.ts";
 import { Example, leave } from "./example.ts";
 import { lendInstalled } from "./installed.ts";
@@ -20,7 +21,7 @@ testWith(no, "operations that nobody knows succeed", async () => {
   }
 });
 
-testWith(no, "what the module makes of an operation is passed on", async () => {
+testWith(onlyForLong ?? no, "what the module makes of an operation is passed on", async () => {
   await using machine = await Machine.start();
   await using example = new Example(machine);
   const [, proxy] = await example.version(1, { before: ["/no/such/program"] });
@@ -66,21 +67,25 @@ testWith(no, "the wrapper needs nothing of the directory that it is called in", 
   }
 });
 
-testWith(no, "two proxies on one machine are locked and replaced each by itself", async () => {
-  await using machine = await Machine.start();
-  await using one = new Example(machine, "one");
-  await using other = new Example(machine, "other");
-  const [, proxy] = await one.install();
-  await other.install();
-  const { pid } = await other.status();
-  for (const operation of ["lock", "deactivate", "activate", "unlock"]) {
-    await machine.succeed(proxy, operation);
-    const client = await other.served(1);
-    const status = await other.status();
-    assert.deepEqual([status.state, status.pid], ["open", pid]);
-    await leave(client);
-  }
-});
+testWith(
+  onlyForLong ?? no,
+  "two proxies on one machine are locked and replaced each by itself",
+  async () => {
+    await using machine = await Machine.start();
+    await using one = new Example(machine, "one");
+    await using other = new Example(machine, "other");
+    const [, proxy] = await one.install();
+    await other.install();
+    const { pid } = await other.status();
+    for (const operation of ["lock", "deactivate", "activate", "unlock"]) {
+      await machine.succeed(proxy, operation);
+      const client = await other.served(1);
+      const status = await other.status();
+      assert.deepEqual([status.state, status.pid], ["open", pid]);
+      await leave(client);
+    }
+  },
+);
 
 testWith(no, "a proxy that is open is not parked when it is stopped", async () => {
   await using lent = await lendInstalled();

@@ -5,10 +5,11 @@ import { echo, Peer } from "../peer.ts";
 import { Stage } from "../stage.ts";
 import { pause } from "../waiting.ts";
 
-conformanceOfHeld("epoll in 2 threads");
-conformanceOfAll("epoll in 2 threads");
-// A connection is served by one thread, whatever others do.
-if (isLong) conformanceOfConnection("epoll in 2 threads");
+if (isLong) {
+  conformanceOfConnection("epoll in 2 threads");
+  conformanceOfHeld("epoll in 2 threads");
+  conformanceOfAll("epoll in 2 threads");
+}
 
 const CYCLES = brieflyOr(20, 200);
 const VISITS = brieflyOr(600, 10_000);
