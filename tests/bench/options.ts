@@ -39,7 +39,8 @@ export function parseOptions(args: readonly string[]): BenchOptions {
     .description(
       "Measures the proxy side by side with others, in turns, and prints a table. CPU is the CPU " +
         "time of the proxy alone: clients and service share the machine with it. BENCH_PEERS, as " +
-        "in haproxy-3.2=/opt/haproxy/sbin/haproxy, adds versions of HAProxy.",
+        "in haproxy-3.2=/opt/haproxy/sbin/haproxy,before=/tmp/checkout, adds versions of HAProxy, " +
+        "and of this proxy.",
     )
     .option(
       "--turns <n>",

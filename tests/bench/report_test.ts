@@ -107,6 +107,7 @@ Deno.test("what is worse than in a recorded run by more than its turns differ is
 Deno.test("more versions of a peer are measured beside it, each by its own name", () => {
   const names = (peers: string) => contenders(peers).map(({ name }) => name);
   assert.deepEqual(names("haproxy-3.2=/opt/a,x=/b").slice(-2), ["haproxy-3.2", "x"]);
+  assert.deepEqual(names(`before=${import.meta.dirname}`).at(-1), "before");
   assert.deepEqual(names(""), names(","));
   for (const bad of ["haproxy", "a=relative", "=/a", "haproxy=/a", "a=/b,a=/c"]) {
     assert.throws(() => names(bad), RangeError, bad);

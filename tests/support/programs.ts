@@ -14,14 +14,16 @@ const root = new URL("../../", import.meta.url).pathname;
  * The command that starts a program, as a list of words.
  *
  * @param executables the directory of the compiled ones, if it is to be one of those
+ * @param sources of which version, if it is not to be this one
  */
 export function commandOf(
   name: keyof typeof PROGRAMS,
   executables: string | undefined = Deno.env.get("EXECUTABLES"),
+  sources: string = root,
 ): [string, ...string[]] {
   const program: Program = PROGRAMS[name];
   if (executables !== undefined) return [`${executables}/${program.executable}`];
-  return [Deno.execPath(), "run", "--quiet", ...program.permissions, `${root}${program.script}`];
+  return [Deno.execPath(), "run", "--quiet", ...program.permissions, `${sources}${program.script}`];
 }
 
 /** What a finished program left behind. */

@@ -1,7 +1,7 @@
 import type { Contender } from "./contender.ts";
 import { haproxy } from "./haproxy.ts";
 import { nginx } from "./nginx.ts";
-import { ours } from "./ours.ts";
+import { ours, oursOf } from "./ours.ts";
 import { socat } from "./socat.ts";
 import { socketProxyd } from "./socket_proxyd.ts";
 
@@ -16,7 +16,8 @@ export const direct: Contender = {
 /**
  * All that is measured side by side.
  *
- * @param peers more HAProxys than the one that is installed, `NAME=PATH,…`
+ * @param peers more than those that are installed, `NAME=PATH,…`: a HAProxy, or the directory of the
+ *   sources of another version of ours
  * @throws {RangeError} when that is something else
  */
 export function contenders(peers: string): readonly Contender[] {
@@ -29,7 +30,15 @@ export function contenders(peers: string): readonly Contender[] {
     if (all.some((one) => one.name === name)) {
       throw new RangeError(`There is a "${name}" already: give "${path}" another name`);
     }
-    all.push(haproxy(name, path));
+    all.push(isDirectory(path) ? oursOf(name, path) : haproxy(name, path));
   }
   return all;
+}
+
+function isDirectory(path: string): boolean {
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch {
+    return false;
+  }
 }
