@@ -7,7 +7,7 @@ import { plainOptions, UNHEARD } from "../relay/plain.ts";
 import { quickEnough, type Talker } from "../relay/quick_enough.ts";
 import { type Kind, RELAYS } from "../relay/relays.ts";
 import { eventually, pause } from "../relay/waiting.ts";
-import { brieflyOr } from "../support/long.ts";
+import { brieflyOr, isLong } from "../support/long.ts";
 import { type Behaviour, play } from "./staying/client.ts";
 import { LineService } from "./staying/service.ts";
 
@@ -47,7 +47,7 @@ const RUNS = brieflyOr(2, 40);
 
 // The portable relay has one thread, which here is that of the clients and services as well: whether a
 // silence is theirs or the machine's, it cannot tell. The conformance tests have it.
-for (const kind of ["epoll", "epoll in 2 threads"] as const) {
+for (const kind of isLong ? ["epoll", "epoll in 2 threads"] as const : ["epoll"] as const) {
   Deno.test({
     name: `${kind}: whatever clients and services do, and is done to the relay, each question is ` +
       "answered once, by one service, and none is there once it is drained",

@@ -4,7 +4,7 @@ import { FAILURE_FILE, PREDECESSOR } from "../../lib/proxy/predecessor.ts";
 import { echo, Service } from "../relay/peer.ts";
 import { pause } from "../relay/waiting.ts";
 import { executables, whyNoExecutables } from "../support/executables.ts";
-import { brieflyOr } from "../support/long.ts";
+import { brieflyOr, onlyForLong } from "../support/long.ts";
 import { commandOf } from "../support/programs.ts";
 import { Proxy } from "../support/proxy.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
@@ -184,7 +184,7 @@ testWith(
 
 for (const from of ["from source", "compiled"] as const) {
   testWith(
-    whyNoTakeover ?? (from === "compiled" ? whyNoExecutables : null),
+    whyNoTakeover ?? (from === "compiled" ? onlyForLong ?? whyNoExecutables : null),
     `${from}: an upgrade needs nothing of the directory that the first process was started in`,
     async () => {
       await using service = await echo();

@@ -24,7 +24,9 @@ const SCRIPT = {
 };
 
 function missing(init: readonly string[]): string | null {
-  return whyNoContainer ?? without(...init.slice(0, 1));
+  // One that passes signals on is like another.
+  const long = init[0] === "dumb-init" ? onlyForLong : null;
+  return long ?? whyNoContainer ?? without(...init.slice(0, 1));
 }
 
 for (const { what, init, pid } of BEGINNINGS) {

@@ -122,7 +122,7 @@ testWith(
 );
 
 testWith(
-  no,
+  onlyForLong ?? no,
   "a proxy that was killed with its daemon, and left its PID file, is deployed",
   async () => {
     await using machine = await Machine.start();
