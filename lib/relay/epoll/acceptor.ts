@@ -159,6 +159,16 @@ export class Acceptor {
     this.waitForRoom(error);
   }
 
+  /**
+   * Whether it is time to try again. It is said once: who cannot go on then, because enough are on
+   * their way to the service, must not be asked again and again.
+   */
+  takeRetry(): boolean {
+    if (this.#parts.context.time < this.retryAt) return false;
+    this.retryAt = Infinity;
+    return true;
+  }
+
   /** There is no room for more. @param error why, as a number; 0 for the limit for connections */
   waitForRoom(error: number): void {
     this.#wait();

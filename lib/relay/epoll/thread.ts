@@ -242,7 +242,7 @@ export class Thread {
     this.#timers.fire(hindsight.asOf, this.#connections.rows, this.#serving.timerRanOut);
     if (hindsight.asOf >= this.#wishes.cutsIdleSince) this.#cutIdle();
     const mayProceed = this.#connections.madeRoom || this.#heardOfRoom;
-    if (mayProceed || this.#turn.time >= this.#acceptor.retryAt) this.#proceed();
+    if (this.#acceptor.takeRetry() || mayProceed) this.#proceed();
     if (this.#mode === FROZEN) this.#reporting.report.frozen = this.#frozen();
   }
 

@@ -3,6 +3,7 @@ import { LINUX } from "../machine.ts";
 import { echo, Peer, Service } from "../peer.ts";
 import { RelayInProcess } from "../relay_in_process.ts";
 import type { Kind } from "../relays.ts";
+import { swallowingPort } from "../swallowing_port.ts";
 import { pause } from "../waiting.ts";
 import { EPOLL_KINDS, KINDS } from "./kinds.ts";
 
@@ -57,7 +58,7 @@ for (const kind of EPOLL_KINDS) {
       using first = await Peer.connect(relay.listen);
       await first.send("hello");
       await first.read(5);
-      await leaveNone(relay.pid);
+      await leave(relay.pid, 0);
       using second = await Peer.connect(relay.listen);
       await until(relay, ({ full }) => full > 0);
       await relay.ask("hold");
@@ -78,6 +79,31 @@ for (const kind of EPOLL_KINDS) {
     },
   });
 }
+
+Deno.test({
+  name: "while as many are on their way to the service as may be, it is quiet after a lack as well",
+  ignore: !LINUX,
+  fn: async () => {
+    using service = await swallowingPort();
+    const settings = { maxConnecting: 2, connectTimeout: null };
+    await using relay = await RelayInProcess.start("epoll", service.address, [], { settings });
+    const clients = await Promise.all([1, 2, 3, 4].map(() => Peer.connect(relay.listen)));
+    await until(relay, ({ active }) => active === clients.length);
+    await relay.ask("hold");
+    await leave(relay.pid, 0);
+    await relay.ask("open");
+    await until(relay, ({ full }) => full > 0);
+    // When it tries again there is enough for everybody, but not all may be on their way.
+    await leave(relay.pid, 100);
+    await until(relay, ({ active, queued }) => active === 2 && queued === 2);
+    await quiet(relay, "two on their way, and two who wait for that");
+    clients.shift()?.reset();
+    await until(relay, ({ active, queued }) => active === 2 && queued === 1);
+    for (const client of clients) client.reset();
+    await until(relay, ({ active }) => active === 0);
+    assert.equal(relay.complaints, "");
+  },
+});
 
 function startFull(kind: Kind, { address }: Service): Promise<RelayInProcess> {
   return RelayInProcess.start(kind, address, [], { settings: { maxConnections: 3 } });
@@ -107,12 +133,12 @@ async function quiet(relay: RelayInProcess, state: string): Promise<void> {
   assert(!spins, `${state}: ${used.busy} ms and ${used.wakeUps} wake-ups in ${WATCHED} ms`);
 }
 
-/** Leaves a process no descriptors but those that it has. */
-async function leaveNone(pid: number): Promise<void> {
+/** Leaves a process so many descriptors besides those that it has. */
+async function leave(pid: number, count: number): Promise<void> {
   const numbers = new Set([...Deno.readDirSync(`/proc/${pid}/fd`)].map(({ name }) => Number(name)));
   // Each new one gets the lowest number that is free.
   let limit = 0;
-  while (numbers.has(limit)) limit++;
+  for (let left = count; numbers.has(limit) || left > 0; limit++) if (!numbers.has(limit)) left--;
   const args = ["--pid", `${pid}`, `--nofile=${limit}:`];
   const { success } = await new Deno.Command("prlimit", { args }).output();
   assert(success, "prlimit");
