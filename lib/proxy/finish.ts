@@ -50,7 +50,8 @@ async function stopServing({ relay, drain, log, timeout, idle, cutShort }: Stopp
   await drain.stop();
   const reset = await relay.stopListening();
   if (reset > 0) {
-    const hint = relay.kind === "epoll" ? "; to keep them, park it first: proxyctl park" : "";
+    const couldBeParked = relay.kind === "epoll" && state !== "open";
+    const hint = couldBeParked ? "; to keep them, park it first: proxyctl park" : "";
     const message = `${clients(reset)} reset, because the proxy stopped while ${state}${hint}`;
     log.warning(message, { event: "queue_reset", reset });
   }

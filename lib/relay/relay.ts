@@ -282,7 +282,8 @@ export interface Relay {
    */
   closeIdle(idle: number, reason: CloseReason): Promise<Connection[]>;
   /**
-   * Stops listening. While open, what is queued is taken first; while holding, it is reset.
+   * Stops listening. While open, what is queued is taken first, as far as there are descriptors for
+   * it; what is left is reset, and so is all of it while holding.
    *
    * @returns how many clients were reset
    */

@@ -105,13 +105,15 @@ export class Acceptor {
     this.#watch(EPOLLIN | EPOLLEXCLUSIVE);
   }
 
-  /** Takes everybody who is queued, and listens no more. */
+  /** Takes everybody who is queued, as far as there can be so many, and listens no more. */
   finish(): void {
     this.#rest();
     if (this.#mode === HOLDING) return;
     this.#mode = CLOSING;
     const { context, listeners, shared } = this.#parts;
-    for (let client = listeners.accept(); client >= 0; client = listeners.accept()) {
+    while (this.#hasRow) {
+      const client = listeners.accept();
+      if (client < 0) return;
       if (this.reserve()) this.#serve(client);
       else context.held(client, listeners.peer, shared.takeFirst(context.time) ?? context.time);
     }
@@ -217,9 +219,19 @@ export class Acceptor {
 
   /** How many sockets more there may be, while so many places are taken. */
   #descriptorsLeft(taken: number): number {
+    return this.#parts.descriptors - 2 * taken - this.#held;
+  }
+
+  /** Whether there is a row for one more client: a table has one for each socket that there may be. */
+  get #hasRow(): boolean {
     const { shared: { control }, descriptors } = this.#parts;
-    const held = Atomics.load(control, CONTROL.waiting) + Atomics.load(control, CONTROL.suspended);
-    return descriptors - 2 * taken - held;
+    return Atomics.load(control, CONTROL.taken) + this.#held < descriptors;
+  }
+
+  /** How many clients are held here. */
+  get #held(): number {
+    const { control } = this.#parts.shared;
+    return Atomics.load(control, CONTROL.waiting) + Atomics.load(control, CONTROL.suspended);
   }
 
   /**

@@ -307,7 +307,7 @@ export class EpollRelay implements Relay {
     // Whoever passed the socket on keeps those who are in its queue.
     const inQueue = this.isInherited ? 0 : this.#listeners.queued;
     this.#listeners.close();
-    return isHolding ? here + inQueue : 0;
+    return isHolding ? here + inQueue : inQueue;
   }
 
   async shutDown(): Promise<void> {

@@ -120,6 +120,37 @@ export function testLimits(kind: Kind): void {
   });
 
   Deno.test({
+    name:
+      `${kind}: when it stops with more who wait than there are descriptors for, all others are served`,
+    ignore: !LINUX,
+    fn: async () => {
+      const limit = 300;
+      await using service = await echo();
+      await using relay = await RelayInProcess.start(kind, service.address, limited(limit));
+      const clients: Peer[] = [];
+      while (clients.length < limit) clients.push(await Peer.connect(relay.listen));
+      await until(() => relay.ask(), ({ full, queued }) => full > 0 && queued !== 0);
+      const { broken, turnedAway } = await relay.ask("stop listening");
+      assert.equal(broken, null);
+      const served = await Promise.all(clients.map(async (client) => {
+        try {
+          await client.send("hello");
+          await client.read(5);
+          client.finish();
+          return await client.ending === "end";
+        } catch {
+          return false;
+        }
+      }));
+      const lost = served.filter((isServed) => !isServed).length;
+      assert(lost > 0 && lost < limit, `${lost} were not served`);
+      // How many wait in the system's queue, the portable relay cannot tell.
+      if (kind !== "portable") assert.equal(lost, turnedAway);
+      assert.equal(relay.complaints, "");
+    },
+  });
+
+  Deno.test({
     name: `${kind}: after ${20 * VISITS} connections no descriptor is left behind, and it is quiet`,
     ignore: !LINUX,
     fn: async () => {

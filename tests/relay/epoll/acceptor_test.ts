@@ -98,3 +98,43 @@ Deno.test("a listening socket that the system has no memory to wait for is waite
   for (const descriptor of [...accepted, listener]) libc.close(descriptor);
   epoll.close();
 });
+
+Deno.test("a thread that takes all who are queued takes no more than its table has rows for", async () => {
+  const shared = new SharedMemory();
+  const epoll = new Epoll(1);
+  const listener = listen({ host: "127.0.0.1", port: 0 }, false, 16);
+  const { port } = localAddress(listener);
+  const taken: number[] = [];
+  const acceptor = new Acceptor({
+    context: {
+      time: 0,
+      turn: 1,
+      accepted: (client) => void taken.push(client),
+      held(client) {
+        Atomics.add(shared.control, CONTROL.waiting, 1);
+        taken.push(client);
+      },
+      full() {},
+      queueFilling() {},
+    },
+    shared,
+    epoll,
+    listeners: new Listeners([listener]),
+    data: 0,
+    maxConnections: 1,
+    descriptors: 4,
+    maxConnecting: 1,
+    isMonitor: true,
+    mayBeHeld: false,
+  });
+  acceptor.open();
+  const clients = await Promise.all(
+    Array.from({ length: 8 }, () => Deno.connect({ hostname: "127.0.0.1", port })),
+  );
+  acceptor.finish();
+  assert.equal(taken.length, 4);
+  acceptor.end();
+  epoll.close();
+  for (const descriptor of [...taken, listener]) libc.close(descriptor);
+  for (const client of clients) client.close();
+});
