@@ -13,6 +13,7 @@ import type { DrainOutcome, DrainProgress, ReturnBody } from "./api.ts";
 import { type Ask, overSocket } from "./exchange.ts";
 import { EXIT } from "../exit_codes.ts";
 import { failureOf, isAbsence, isMove, readRefusal, Refusal } from "./failures.ts";
+import { within } from "../within.ts";
 
 /** How long a proxy may take for its whole answer, or for the next line of one, in milliseconds. */
 const PATIENCE = 10_000;
@@ -58,6 +59,8 @@ export class ControlClient {
   readonly #ask: Ask;
   /** Until when nobody needs to be there, because the proxy moves to another process. */
   #movingUntil = -Infinity;
+  /** Resolves when the drain that was asked for last has said whether the proxy moves, or is over. */
+  #lastWord: Promise<void> = Promise.resolve();
 
   /**
    * @param place the runtime directory of the proxy, or where else it is
@@ -103,14 +106,21 @@ export class ControlClient {
         signal,
       );
       next = null;
-      for await (const line of lines) {
-        if (!("outcome" in line) || line.waiter === undefined) {
-          yield line;
-          continue;
+      const { promise, resolve: said } = Promise.withResolvers<void>();
+      this.#lastWord = promise;
+      try {
+        for await (const line of lines) {
+          if (!("outcome" in line) || line.waiter === undefined) {
+            if ("outcome" in line) said();
+            yield line;
+            continue;
+          }
+          next = { waiter: line.waiter };
+          this.#moves();
+          break;
         }
-        next = { waiter: line.waiter };
-        this.#moves();
-        break;
+      } finally {
+        said();
       }
     }
   }
@@ -145,7 +155,9 @@ export class ControlClient {
         }
         const mayCome = !begun && (isMove(error) || isAbsence(error));
         if (!mayCome) throw this.#told(failureOf(error, this.directory));
-        if (performance.now() >= this.#movingUntil) throw this.#told(this.#absent(error, time > 1));
+        // That it moves may have come over the connection of a drain, and be still to be read.
+        if (!this.#isMoving && !asked.inLines) await within(this.#lastWord, this.patience);
+        if (!this.#isMoving) throw this.#told(this.#absent(error, time > 1));
       }
       await delay(PAUSE);
     }
@@ -167,6 +179,10 @@ export class ControlClient {
     const message = `${this.directory}: ${failure.message}`;
     if (failure instanceof Refusal) return new Refusal(failure.code, message);
     return new Failure(message, failure.exitCode);
+  }
+
+  get #isMoving(): boolean {
+    return performance.now() < this.#movingUntil;
   }
 
   /** From now on it may be away for a while. */

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { Failure } from "../../lib/failure.ts";
 import { ControlClient } from "../../lib/control/client.ts";
+import type { Answer, Ask } from "../../lib/control/exchange.ts";
 import { EXIT } from "../../lib/exit_codes.ts";
 import { Running } from "../support/programs.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
@@ -70,3 +71,57 @@ testWith(without("python3"), "a proxy whose queue is full is there", async () =>
   assert.equal(exitCode, EXIT.unexpected);
   assert.match(message, /than it has room for, or it hangs: try again$/);
 });
+
+/** What whoever comes next says to everything. */
+const BY_THE_NEXT = { outcome: "ended" };
+
+/**
+ * Resumes a proxy that goes away while what it has said to one who waits for a drain is still to be
+ * read.
+ *
+ * @param lastWords that, in the end
+ * @returns what was answered by whoever came next, or how it failed
+ */
+async function resumedWhileLeaving(lastWords: string): Promise<unknown> {
+  const { promise: left, resolve: leave } = Promise.withResolvers<void>();
+  async function* said(): AsyncGenerator<string> {
+    yield '{"state":"drained"}\n';
+    await left;
+    yield lastWords;
+  }
+  async function* next(): AsyncGenerator<string> {
+    yield `${JSON.stringify(BY_THE_NEXT)}\n`;
+  }
+  let isGone = false;
+  const ask: Ask = ({ path }) => {
+    const answered = (body: AsyncIterable<string>) => Promise.resolve({ status: 200, body });
+    const exchange = (answer: Promise<Answer>) => ({ answer, end() {} });
+    if (path === "/v1/drain" && !isGone) return exchange(answered(said()));
+    if (isGone) return exchange(answered(next()));
+    isGone = true;
+    // Once it is known that nobody is there.
+    setTimeout(leave);
+    return exchange(Promise.reject(Object.assign(new Error("nobody"), { code: "ENOENT" })));
+  };
+  const proxy = new ControlClient({ name: "there", ask });
+  const lines = proxy.drain({ owner: "me" });
+  await lines.next();
+  const following = lines.next();
+  const result = await proxy.json("POST", "/v1/resume").catch((error: unknown) => error);
+  await following;
+  await lines.return();
+  return result;
+}
+
+Deno.test("who is gone has moved if it has said so in what is still to be read", async () => {
+  const moved = '{"outcome":"moved","waiter":"1"}\n';
+  assert.deepEqual(await resumedWhileLeaving(moved), BY_THE_NEXT);
+});
+
+for (const lastWords of ["", '{"outcome":"stopped"}\n']) {
+  Deno.test(`who is gone with "${lastWords.trim()}" has not moved: no proxy runs`, async () => {
+    const failure = await resumedWhileLeaving(lastWords);
+    assert.ok(failure instanceof Failure, `${failure}`);
+    assert.equal(failure.exitCode, EXIT.noProxy);
+  });
+}
