@@ -16,7 +16,7 @@ import { DESCRIPTORS } from "./load/client.ts";
 import { type Failed, measure } from "./measure.ts";
 import { type BenchOptions, parseOptions } from "./options.ts";
 import { type Result, resultJson } from "./report/json.ts";
-import { resultSvg } from "./report/svg.ts";
+import { recordedSvg } from "./report/recorded.ts";
 import { resultTable } from "./report/table.ts";
 import { worse } from "./report/worse.ts";
 import { ROWS } from "./rows/all.ts";
@@ -68,9 +68,10 @@ async function write(options: BenchOptions, result: Result): Promise<void> {
   let directory: string | null = null;
   const path = (given: string | undefined, name: string) =>
     given ?? `${directory ??= output()}/${name}`;
+  const json = resultJson(result);
   const files = {
-    [path(options.json, "bench.json")]: resultJson(result),
-    [path(options.svg, "bench.svg")]: resultSvg(result.lines, caption(result)),
+    [path(options.json, "bench.json")]: json,
+    [path(options.svg, "bench.svg")]: recordedSvg(json),
   };
   if (options.output !== undefined) await Deno.mkdir(options.output, { recursive: true });
   for (const [file, text] of Object.entries(files)) {
@@ -88,10 +89,4 @@ async function worseThan(file: string, lines: readonly Line[]): Promise<string[]
     throw new Failure(`Failed to read ${file}: ${error.message}`);
   });
   return recorded === null ? [] : worse(recorded, lines);
-}
-
-function caption({ date, turns, seconds }: Result): string {
-  const { hardwareConcurrency } = navigator;
-  return `${date.toISOString().slice(0, 10)}, ${hardwareConcurrency} processors, ` +
-    `the median of ${turns} turns of ${seconds} s; beside the bars: the ratio, and our number`;
 }

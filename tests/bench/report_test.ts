@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import * as fc from "fast-check";
 import { contenders } from "./contenders/all.ts";
 import { type Figure, type Line, lineOf, type Turns } from "./figures.ts";
+import { resultJson } from "./report/json.ts";
+import { recordedSvg } from "./report/recorded.ts";
 import { resultSvg } from "./report/svg.ts";
 import { number, resultTable } from "./report/table.ts";
 import { worse } from "./report/worse.ts";
@@ -162,6 +164,19 @@ Deno.test("the plot has a bar for each ratio, to the left of the best peer if ou
   assert.deepEqual(bars.length, 1);
   assert.equal(Number(bars[0]?.[2]) + Number(bars[0]?.[3]), Number(best));
   assert.ok(svg.includes("a &lt; b &amp; c") && !svg.includes("rate"));
+});
+
+Deno.test("a run that was recorded is drawn as it was measured", () => {
+  const lines = [
+    lineOf("request", { ...COST, goal: { ratio: 0.8 } }, TURNS, CONTENDERS),
+    lineOf("rate", { ...COST, better: "more" }, TURNS, CONTENDERS),
+  ];
+  const date = new Date("2026-11-22T10:00:00Z");
+  const run = { date, turns: 3, seconds: 0.5, lines, measured: {}, failed: [] };
+  const svg = recordedSvg(resultJson({ ...run, contenders: new Map() }));
+  const [, caption = ""] = /<text [^>]*>(2026-11-22, \d+ processors, [^<]* 3 turns of 0.5 s; [^<]*)/
+    .exec(svg) ?? [];
+  assert.equal(svg, resultSvg(lines, caption));
 });
 
 Deno.test("a plot of nothing is a plot", () => {

@@ -5,8 +5,13 @@
  * @module
  */
 
-import type { Line } from "../figures.ts";
+import type { Figure, Line } from "../figures.ts";
 import { number } from "./table.ts";
+
+/** What is drawn of a line. */
+export interface DrawnLine extends Pick<Line, "row" | "values" | "ratios" | "bestPeer"> {
+  readonly figure: Pick<Figure, "title" | "better" | "goal">;
+}
 
 /** Sizes, in pixels. */
 const LEFT = 330;
@@ -26,7 +31,7 @@ const MOST_EXTENT = 4;
  *
  * @param caption one line about the machine and the run
  */
-export function resultSvg(lines: readonly Line[], caption: string): string {
+export function resultSvg(lines: readonly DrawnLine[], caption: string): string {
   const shown = lines.filter(isShown);
   const ours = [...new Set(shown.flatMap(({ ratios }) => Object.keys(ratios)))];
   const extent = extentOf(shown);
@@ -75,11 +80,11 @@ const STYLE = `<style>
   }
 </style>`;
 
-function isShown({ figure, ratios }: Line): boolean {
+function isShown({ figure, ratios }: DrawnLine): boolean {
   return figure.better === "less" && Object.keys(ratios).length > 0;
 }
 
-function extentOf(lines: readonly Line[]): number {
+function extentOf(lines: readonly DrawnLine[]): number {
   const powers = lines.flatMap(({ ratios }) =>
     Object.values(ratios).map((ratio) => Math.abs(Math.log2(Math.max(ratio, 1e-9))))
   );
@@ -87,7 +92,7 @@ function extentOf(lines: readonly Line[]): number {
 }
 
 function drawLine(
-  line: Line,
+  line: DrawnLine,
   ours: readonly string[],
   y: number,
   x: (ratio: number) => number,
