@@ -17,11 +17,19 @@ export interface Asset {
   readonly text: string;
 }
 
+/** How the page looks. It stands in the page itself: the first paint waits for it. */
+export const STYLE = `${plotStyle}\n${style}`;
+
+/** What a Content-Security-Policy calls it by. */
+export const STYLE_HASH = `sha256-${createHash("sha256").update(STYLE).digest("base64")}`;
+
 /** By their names. */
 const ASSETS: Readonly<Record<string, Asset>> = {
-  "page.css": { contentType: "text/css;charset=UTF-8", text: `${plotStyle}\n${style}` },
   "page.js": { contentType: "text/javascript;charset=UTF-8", text: script },
-  "uplot.js": { contentType: "text/javascript;charset=UTF-8", text: plotScript },
+  "uplot.js": {
+    contentType: "text/javascript;charset=UTF-8",
+    text: `${plotScript}\nexport default uPlot;\n`,
+  },
   "icon.svg": { contentType: "image/svg+xml", text: icon },
 };
 

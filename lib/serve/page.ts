@@ -5,14 +5,13 @@
  */
 
 import { VERSION } from "../version.ts";
-import { assetPath } from "./assets.ts";
-import { type Html, markup } from "./markup.ts";
+import { assetPath, STYLE } from "./assets.ts";
+import { Html, markup } from "./markup.ts";
 import type { Proxies } from "./proxies.ts";
 import { connectionControls, connectionList, LIMITS, queryOf } from "./views/connections.ts";
 import { drainHistory } from "./views/history.ts";
 import { proxyList } from "./views/proxy_list.ts";
 import { figures, stateLine } from "./views/state.ts";
-import { badge, stateOf } from "./views/texts.ts";
 import { timeline } from "./views/timeline.ts";
 import type { Wanted, Watched } from "./watched.ts";
 
@@ -106,11 +105,10 @@ function shell(title: string, events: string, main: Html): Html {
         <meta name="viewport" content="width=device-width, initial-scale=1">
         <meta name="color-scheme" content="light dark">
         <link rel="icon" href="${assetPath("icon.svg")}" type="image/svg+xml">
-        <link rel="stylesheet" href="${assetPath("page.css")}">
-        <script defer src="${assetPath("uplot.js")}"></script>
+        <style>${new Html(STYLE)}</style>
         <script type="module" src="${assetPath("page.js")}"></script>
       </head>
-      <body data-events="${events}">
+      <body data-events="${events}" data-plotter="${assetPath("uplot.js")}">
         <a class="skip" href="#main">To the content</a>
         <header>
           <nav aria-label="Proxies"><a class="home" href="/">disnix-tcp-proxy</a></nav>
@@ -134,13 +132,8 @@ export function notFound(): Html {
     "/events",
     markup`
       <h1>Not found</h1>
-      <p>There is no such page. ${badge("away")} A proxy that was here may have been
-          gone for long: <a href="/">all proxies</a>.</p>
+      <p>There is no such page. A proxy that was here may have been gone for long:
+          <a href="/">all proxies</a>.</p>
     `,
   );
-}
-
-/** In a few words, for those who do not see it. */
-export function announcement(proxy: Watched): string {
-  return `${proxy.status?.listen ?? proxy.name} is ${stateOf(proxy)}`;
 }

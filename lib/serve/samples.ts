@@ -6,6 +6,9 @@ const MOST = 900;
 /** After how much time without one a plot has a gap, in milliseconds. */
 const GAP = 5000;
 
+/** Of less time than this a rate says nothing, in milliseconds. */
+const LEAST = 300;
+
 /** What is plotted, at one time. Nothing is `null` but where nobody looked, or nobody answered. */
 export interface Sample {
   /** Counts from 1. */
@@ -41,10 +44,11 @@ export class Samples {
     return this.#all.at(-1) ?? null;
   }
 
-  /** Adds how it is. @param now milliseconds since the epoch */
+  /** Adds how it is, unless that was done just now. @param now milliseconds since the epoch */
   add(status: Status, now: number): void {
     const before = this.#before;
     const elapsed = before === null ? Infinity : now - before.at;
+    if (elapsed >= 0 && elapsed < LEAST) return;
     if (elapsed > GAP && before !== null) this.addGap(before.at + 1);
     const rate = (of: (totals: Totals) => number) => {
       if (before === null || elapsed > GAP || elapsed <= 0) return null;

@@ -13,7 +13,7 @@ import type {
 } from "../control/http/messages.ts";
 import { messageOf } from "../message_of.ts";
 import { within } from "../within.ts";
-import { assetAt } from "./assets.ts";
+import { assetAt, STYLE_HASH } from "./assets.ts";
 import { exposition } from "./exposition.ts";
 import type { Html } from "./markup.ts";
 import { detail, detailParts, notFound, overview, overviewParts, wantedOf } from "./page.ts";
@@ -30,7 +30,7 @@ export const ALWAYS: Headers = {
   "content-security-policy": [
     "default-src 'none'",
     "script-src 'self'",
-    "style-src 'self'",
+    `style-src '${STYLE_HASH}'`,
     "img-src 'self'",
     "connect-src 'self'",
     "base-uri 'none'",

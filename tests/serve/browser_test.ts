@@ -65,7 +65,8 @@ testWith(noBrowser ?? whyNoEpoll(), "in a browser, the page tells what happens",
         await shows(page, "#history td", EVIL);
         assert.equal(await held.read(2), "hi");
         assert.equal(await page.evaluate("window.hacked"), undefined);
-        assert.equal(await page.evaluate("document.querySelectorAll('.plot canvas').length"), 2);
+        await shows(page, "#plot-connections canvas");
+        await shows(page, "#plot-bytes canvas");
       },
     );
 

@@ -1,6 +1,6 @@
 /**
- * Makes the pictures of the documents, in docs/pictures/, of a service that is upgraded: what
- * `deno task pictures` does. It needs a Chromium.
+ * Makes the pictures of the documents, in docs/pictures/: of the sources, of a service that is upgraded,
+ * and of what was recorded of the bench, if anything was. It needs a Chromium.
  *
  * @module
  */
@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { run } from "../../lib/command_line.ts";
 import { formatAddress } from "../../lib/address.ts";
 import { Failure } from "../../lib/failure.ts";
+import { recordedSvg } from "../bench/report/recorded.ts";
 import { architecture } from "../documents/architecture.ts";
 import { freePort } from "../storm/free_port.ts";
 import { Scene } from "../support/scene.ts";
@@ -22,7 +23,13 @@ const folder = new URL("../../docs/pictures/", import.meta.url).pathname;
 const PART = 4000;
 
 /** How many clients stay, and how many come while it is drained. */
-const CLIENTS = 16;
+const CLIENTS = 12;
+
+/** The part of the page that is about the drain. */
+const DRAIN = "section[aria-labelledby=drains]";
+
+/** How much there is around a part of the page, in pixels. */
+const MARGIN = 16;
 
 const pause = (time: number) => new Promise((resolve) => setTimeout(resolve, time));
 
@@ -47,6 +54,8 @@ async function makePictures(): Promise<void> {
   if (noBrowser !== null) throw new Failure(`No pictures can be made: there is ${noBrowser}`);
   await Deno.mkdir(folder, { recursive: true });
   await Deno.writeTextFile(`${folder}architecture.svg`, await architecture());
+  const bench = await recorded();
+  if (bench !== null) await Deno.writeTextFile(`${folder}bench.svg`, recordedSvg(bench));
   await using scene = await Scene.open();
   const [service, other, port] = [freePort(), freePort(), freePort()];
   const begin = async (directory: string, at: number) => {
@@ -62,19 +71,26 @@ async function makePictures(): Promise<void> {
   const browser = await startBrowser();
   const origin = `http://127.0.0.1:${served.address.port}`;
   const open = async (path: string, options: object = {}) => {
-    const page = await browser.newPage({ viewport: { width: 960, height: 900 }, ...options });
+    const page = await browser.newPage({ viewport: { width: 1040, height: 900 }, ...options });
     await page.goto(`${origin}${path}`);
     return page;
   };
-  const shoot = (page: Page, name: string, options: object = {}) =>
-    page.screenshot({ path: `${folder}${name}.png`, ...options });
+  const shoot = async (page: Page, name: string, from = "body", to = "body") => {
+    const clip = await page.evaluate(`(() => {
+      const [from, to] = [${JSON.stringify(from)}, ${JSON.stringify(to)}]
+        .map((selector) => document.querySelector(selector).getBoundingClientRect());
+      const y = Math.max(0, from.top + scrollY - ${MARGIN});
+      return { x: 0, y, width: innerWidth, height: to.bottom + scrollY + ${MARGIN} - y };
+    })()`);
+    await page.screenshot({ path: `${folder}${name}.png`, fullPage: true, clip });
+  };
   const proxyctl = (...args: string[]) =>
     scene.complete("proxyctl", ["--runtime-dir", web, ...args]);
   const clients = Array.from({ length: CLIENTS }, (_, index) => new Client(port, 300 + 90 * index));
   try {
     const light = await open("/proxy/web");
     const dark = await open("/proxy/web", { colorScheme: "dark" });
-    const phone = await open("/", { viewport: { width: 390, height: 640 }, isMobile: true });
+    const phone = await open("/", { viewport: { width: 390, height: 400 }, isMobile: true });
     await pause(2 * PART);
     const drain = ["--owner", "ann", "--reason", "upgrade to version 2", "--timeout", "1m"];
     const drained = proxyctl("drain", ...drain);
@@ -83,7 +99,7 @@ async function makePictures(): Promise<void> {
     for (const [index, client] of clients.entries()) {
       if (index === CLIENTS - 3) {
         await pause(PART / 2);
-        await shoot(light, "page");
+        await shoot(light, "page", "body", DRAIN);
       }
       client.leave();
       await pause(PART / CLIENTS);
@@ -93,12 +109,20 @@ async function makePictures(): Promise<void> {
     await shoot(phone, "page-phone");
     await proxyctl("resume", "--owner", "ann");
     await pause(PART / 2);
-    await shoot(dark, "page-dark");
+    await shoot(dark, "page-dark", DRAIN);
+    await shoot(light, "timeline", DRAIN, DRAIN);
     for (const client of late) client.leave();
   } finally {
     for (const client of clients) client.leave();
     await browser.close();
   }
+}
+
+/** What `deno task bench` wrote last, to be kept; `null` if nothing is. */
+async function recorded(): Promise<string | null> {
+  return await Deno.readTextFile(new URL("../bench/recorded.json", import.meta.url)).catch(() =>
+    null
+  );
 }
 
 if (import.meta.main) {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { connect, type Socket } from "node:net";
 import { basename } from "node:path";
 import { jsonAnswer } from "../../lib/control/http/messages.ts";
@@ -29,6 +30,17 @@ Deno.test("what proxies are doing is served to those who look", async (t) => {
     const one = await ask(address, "/proxy/proxy?sort=idle");
     assert.match(one.body, /badge open/);
     assert.match(one.body, new RegExp(`127.0.0.1:${_client.name.split(":").at(-1)}`));
+  });
+
+  await t.step("all at once: the first paint waits for nothing else", async () => {
+    const { headers, body } = await ask(address, "/proxy/proxy");
+    assert.deepEqual(
+      body.match(/<(?:link rel="stylesheet"|script(?! type="module"))[^>]*>/g),
+      null,
+    );
+    const [, style = ""] = /<style>([^]*?)<\/style>/.exec(body) ?? [];
+    const hash = createHash("sha256").update(style).digest("base64");
+    assert.ok(headers.includes(`style-src 'sha256-${hash}';`), headers);
   });
 
   await t.step("as JSON and as metrics, each with where it listens", async () => {

@@ -3,6 +3,20 @@
 /** After how long without a word a connection that was given up is made anew, in milliseconds. */
 const AGAIN_AFTER = 2000;
 
+/** How high a plot is, in pixels. */
+const HEIGHT = 190;
+
+/** Makes numbers short. */
+const SHORT = new Intl.NumberFormat("en", { notation: "compact" });
+
+/** How far apart what an axis says may be: times in whole seconds, and whole numbers. */
+const SECONDS = [1, 2, 5, 10, 15, 30, 60, 120, 300];
+const NUMBERS = Array.from(
+  { length: 13 },
+  (_, power) => [1, 2, 5].map((step) => step * 10 ** power),
+)
+  .flat();
+
 /** How many samples a plot has: 15 minutes of one a second. */
 const MOST_SAMPLES = 900;
 
@@ -42,12 +56,20 @@ function show({ id, html }) {
   becomeInside(part, template.content);
 }
 
+/** What the clock shows, in UTC as everywhere on the page. */
+function clock(at) {
+  return `${new Date(1000 * at).toISOString().slice(11, 19)}Z`;
+}
+
 /** Plots of a proxy, if this is the page of one. */
 class Plots {
   samples = [];
+  #uPlot = null;
   #plots = [];
 
-  constructor() {
+  /** Fetches what draws them. */
+  async begin() {
+    this.#uPlot = (await import(document.body.dataset.plotter)).default;
     this.#draw();
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#draw());
     new ResizeObserver(() => this.#fit()).observe(document.getElementById("plot-connections"));
@@ -66,47 +88,54 @@ class Plots {
 
   #fit() {
     for (const { plot, place } of this.#plots) {
-      plot.setSize({ width: place.clientWidth, height: 190 });
+      plot.setSize({ width: place.clientWidth, height: HEIGHT });
     }
   }
 
   #draw() {
     for (const { plot } of this.#plots) plot.destroy();
-    const short = new Intl.NumberFormat("en", { notation: "compact" });
     this.#plots = [
       this.#plot("plot-connections", [
         ["active", "Active", "--open"],
         ["queued", "Queued", "--draining"],
         ["suspended", "Suspended", "--held"],
-      ], (value) => short.format(value)),
+      ]),
       this.#plot("plot-bytes", [
         ["up", "Up, bytes/s", "--up"],
         ["down", "Down, bytes/s", "--down"],
-      ], (value) => short.format(value)),
+      ]),
     ];
   }
 
-  #plot(id, lines, format) {
+  #plot(id, lines) {
     const colour = (name) =>
       getComputedStyle(document.documentElement).getPropertyValue(name).trim();
     const place = document.getElementById(id);
     const names = lines.map(([name]) => name);
     const axis = { stroke: colour("--quiet"), grid: { stroke: colour("--line"), width: 1 } };
-    const plot = new globalThis.uPlot(
+    // Where nobody points, the last one.
+    const legend = (format) => (plot, value, line, index) => {
+      const shown = index === null ? plot.data[line].at(-1) : value;
+      return shown === null || shown === undefined ? "–" : format(shown);
+    };
+    const plot = new this.#uPlot(
       {
         width: place.clientWidth,
-        height: 190,
+        height: HEIGHT,
         cursor: { drag: { x: false, y: false } },
         scales: { y: { range: (_plot, _low, high) => [0, Math.max(1, (high ?? 0) * 1.1)] } },
-        axes: [axis, { ...axis, size: 54, values: (_plot, values) => values.map(format) }],
+        axes: [
+          { ...axis, incrs: SECONDS, space: 80, values: (_plot, times) => times.map(clock) },
+          { ...axis, incrs: NUMBERS, size: 54, values: (_plot, all) => all.map(SHORT.format) },
+        ],
         series: [
-          {},
+          { label: "At", value: legend(clock) },
           ...lines.map(([, label, name]) => ({
             label,
             stroke: colour(name),
             width: 2,
             points: { show: false },
-            value: (_plot, value) => value === null ? "–" : format(value),
+            value: legend(SHORT.format),
           })),
         ],
       },
@@ -151,4 +180,10 @@ document.addEventListener("visibilitychange", () => {
   tell("Not looked at");
 });
 
-listen();
+// Nothing of this is to hold up the first paint.
+requestAnimationFrame(() =>
+  setTimeout(() => {
+    listen();
+    plots?.begin();
+  })
+);

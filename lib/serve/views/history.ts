@@ -7,7 +7,7 @@ export function drainHistory(drains: readonly PastDrain[], now: number): Html {
   if (drains.length === 0) return markup`<p class="note">No drain is remembered.</p>`;
   return markup`
     <table class="list">
-      <caption>The last ${number(drains.length)}</caption>
+      <caption>The last ${drains.length === 1 ? "one" : number(drains.length)}</caption>
       <thead>
         <tr>
           <th scope="col">When</th>
