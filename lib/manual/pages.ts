@@ -66,7 +66,8 @@ const SUPPLEMENTS: Readonly<Record<string, Supplement>> = {
       [
         "SIGHUP",
         "Start the executable again, which takes over with all connections, as proxyctl upgrade " +
-        "does. Ignored if it was at the start (nohup).",
+        "does. Ignored if it was at the start (nohup); as SIGTERM if the terminal is gone that the " +
+        "proxy was started from.",
       ],
     ],
     exitStatus: USUAL_CODES,
