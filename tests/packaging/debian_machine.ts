@@ -49,7 +49,8 @@ ln -s pts/ptmx dev/ptmx
 for place in run tmp dev/shm; do mount -t tmpfs tmpfs $place; done
 pivot_root . mnt
 cd /
-exec chroot . /bin/sh -c 'umount --lazy /mnt &&
+# Systemd mounts the credentials of a service elsewhere, to be seen here.
+exec chroot . /bin/sh -c 'umount --lazy /mnt && mount --make-rshared / &&
   exec env --ignore-environment PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"' sh "$@"
 `;
 

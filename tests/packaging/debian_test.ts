@@ -15,6 +15,7 @@ import { testWith, without } from "../support/tools.ts";
 import { until } from "../support/until.ts";
 import { releasedContent } from "./content.ts";
 import { DebianMachine, whyNoDebian } from "./debian_machine.ts";
+import { DebianPage } from "./debian_page.ts";
 
 const no = isLong
   ? whyNoExecutables ?? without("dpkg-deb", "lintian") ?? whyNoDebian()
@@ -78,7 +79,8 @@ testWith(
     const open = freePort();
     const drained = freePort();
     for (const port of [open, drained]) {
-      const settings = `UPSTREAM=127.0.0.1:${service.address.port}\nOPTIONS=--threads 2\n`;
+      const settings = `UPSTREAM=127.0.0.1:${service.address.port}\n` +
+        "OPTIONS=--threads 2 --control-group disnix-tcp-proxy\n";
       await run("sh", "-c", `printf "$0" >/etc/disnix-tcp-proxy/${port}.conf`, settings);
     }
     await run("systemctl", "enable", "--now", `disnix-tcp-proxy@${open}`);
@@ -101,6 +103,8 @@ testWith(
     );
     await until(() => talkers.every(({ rounds }) => rounds > 0), (all) => all);
     const before = [await status(open), await status(drained)];
+    const page = await DebianPage.start(machine);
+    await page.shows(open, drained);
 
     await run("dpkg", "-i", `/packages/${next}`);
 
@@ -108,6 +112,7 @@ testWith(
     for (const [index, { pid }] of after.entries()) assert.notEqual(pid, before[index]?.pid);
     assert.deepEqual(after.map(({ state }) => state), ["open", "drained"]);
     assert.equal(after[0]?.active, CLIENTS);
+    await page.shows(open, drained);
     const rounds = talkers.map((talker) => talker.rounds);
     await until(
       () => talkers.every((talker, index) => talker.rounds > (rounds[index] ?? 0)),
@@ -149,7 +154,7 @@ testWith(
       "list-units",
       "--plain",
       "--no-legend",
-      "disnix-tcp-proxy@*",
+      "disnix-tcp-proxy*",
     );
     assert.equal(units, "");
     await run("dpkg", "--purge", "disnix-tcp-proxy");
