@@ -116,15 +116,17 @@ export class Crowd implements Disposable {
     return moved;
   }
 
-  /** Gives up those who have not done anything since some time, or began before another. */
-  giveUp(lastMove: number, began: number): void {
+  /** Gives up those who have done nothing for so long, or last longer than that, in milliseconds. */
+  giveUp(patience: number, life: number): void {
+    const now = performance.now();
     for (const end of this.#ends.values()) {
-      if (end.lastMove < lastMove || end.began < began) end.giveUp();
+      if (now - end.lastMove > patience) end.giveUp(`for ${patience} ms`);
+      else if (now - end.began > life) end.giveUp(`it has lasted ${life} ms`);
     }
   }
 
   [Symbol.dispose](): void {
-    for (const end of this.#ends.values()) end.giveUp();
+    for (const end of this.#ends.values()) end.giveUp("the end");
     for (const descriptor of this.#listening) libc.close(descriptor);
     this.#epoll.close();
   }

@@ -49,7 +49,7 @@ export class End {
   /** What is wrong with what it received. */
   wrong: string | null = null;
   /** Whether it was given up. */
-  stuck = false;
+  stuck: string | null = null;
   /** Whether its socket is closed. */
   over = false;
   readonly #tasks: { readonly task: Task; ready: Ready }[] = [];
@@ -90,9 +90,9 @@ export class End {
     return moved;
   }
 
-  /** Gives it up, because it waits for something that does not come. */
-  giveUp(): void {
-    this.stuck = true;
+  /** Gives it up, because it waits for something that does not come. @param why in words */
+  giveUp(why: string): void {
+    this.stuck = why;
     this.#closeWithReset();
   }
 
@@ -209,7 +209,7 @@ export function describeEnd(end: End): string {
     sawEnd && "the end",
     sawReset,
     wrong,
-    stuck && "then nothing",
+    stuck !== null && `then nothing (${stuck})`,
   ];
   return [...did, ...saw].filter(Boolean).join(", ");
 }

@@ -55,7 +55,7 @@ function faultsAt(name: string, end: End, other: End | null, mayBeReset: boolean
   const sent = other?.sent ?? 0;
   const faults: string[] = [];
   if (end.wrong !== null) faults.push(`the ${name} received something wrong: ${end.wrong}`);
-  if (end.stuck) faults.push(`the ${name} was left waiting`);
+  if (end.stuck !== null) faults.push(`the ${name} was left waiting`);
   if (end.sawReset !== null && !mayBeReset) faults.push(`the ${name} was reset for no reason`);
   if (end.received > sent) faults.push(`the ${name} received more than the ${sent} that were sent`);
   if (end.sawEnd && other !== null) {
@@ -71,5 +71,5 @@ function faultsAt(name: string, end: End, other: End | null, mayBeReset: boolean
 }
 
 function wentAway({ parted, wrong, stuck }: End): boolean {
-  return parted !== null || wrong !== null || stuck;
+  return parted !== null || wrong !== null || stuck !== null;
 }

@@ -18,10 +18,10 @@ import { decodeNumber, NUMBER_LENGTH, Stream } from "./stream.ts";
 const SLICE = 5;
 
 /** How long an end may wait for something to happen, in milliseconds: far longer than any pause. */
-const PATIENCE = 15_000;
+const PATIENCE = 30_000;
 
 /** How long a connection may last, in milliseconds: far longer than any script takes by itself. */
-const LIFE = 30_000;
+const LIFE = 120_000;
 
 /** What those send and expect who have nothing to say. */
 const NOTHING = new Stream(0, null);
@@ -85,7 +85,7 @@ export class Round {
     this.arrived++;
     if (this.plan.introducer === "client" || this.arrived <= this.plan.scripts.length) {
       this.#begin("service", end);
-    } else end.giveUp();
+    } else end.giveUp("one too many");
   }
 
   /** One end of a connection is there. Who speaks first knows which it is; the other is told. */
@@ -107,7 +107,7 @@ export class Round {
     const pair = this.pairs[number - this.firstNumber];
     if (pair === undefined || pair[side] !== null) {
       this.faults.push(`a ${side} was told that it is number ${number}, which cannot be`);
-      return end.giveUp();
+      return end.giveUp("nobody knows it");
     }
     this.strangers.delete(end);
     this.#join(pair, side, end);
@@ -136,7 +136,7 @@ export class Round {
       for (let moved = false; performance.now() < deadline && !condition();) {
         moved = this.stage.crowd.turn(moved ? 0 : 1);
       }
-      this.stage.crowd.giveUp(performance.now() - PATIENCE, performance.now() - LIFE);
+      this.stage.crowd.giveUp(PATIENCE, LIFE);
       await pause(0);
     }
   }

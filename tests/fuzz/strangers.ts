@@ -53,7 +53,7 @@ export function strangerFaults(kind: Kind, round: Round, operator: Operator): st
       "services went away like that or were killed",
     ),
     ...atMost(
-      count([...silent, ...strangers, ...lonely], ({ stuck }) => stuck),
+      count([...silent, ...strangers, ...lonely], ({ stuck }) => stuck !== null),
       "ends that never learned who they were were left waiting",
       0,
       "had reason to",
