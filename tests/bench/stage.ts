@@ -1,5 +1,5 @@
 import type { Scene } from "../support/scene.ts";
-import { freePort } from "../storm/free_port.ts";
+import { freePort } from "../support/free_port.ts";
 import type { Contender } from "./contenders/contender.ts";
 import { LoadProcess, script } from "./load_process.ts";
 import { Standing } from "./standing.ts";

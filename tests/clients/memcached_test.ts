@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { freePort } from "../storm/free_port.ts";
+import { freePort } from "../support/free_port.ts";
 import { Proxy } from "../support/proxy.ts";
 import { testWith, without } from "../support/tools.ts";
 import { Daemon, upgrade } from "./service.ts";

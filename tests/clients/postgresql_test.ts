@@ -1,7 +1,7 @@
 /** What keeps something per connection must not be suspended; and what to do instead. */
 
 import assert from "node:assert/strict";
-import { freePort } from "../storm/free_port.ts";
+import { freePort } from "../support/free_port.ts";
 import { onlyForLong } from "../support/long.ts";
 import { Running } from "../support/programs.ts";
 import { Proxy } from "../support/proxy.ts";

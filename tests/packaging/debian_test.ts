@@ -5,7 +5,7 @@ import { basename } from "node:path";
 import type { Status } from "../../lib/control/api.ts";
 import { packDebian } from "../../lib/packaging/debian.ts";
 import { echo, Peer } from "../relay/peer.ts";
-import { freePort } from "../storm/free_port.ts";
+import { freePort } from "../support/free_port.ts";
 import { whyNoExecutables } from "../support/executables.ts";
 import { isLong } from "../support/long.ts";
 import { Running } from "../support/programs.ts";

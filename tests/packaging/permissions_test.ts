@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { type Program, PROGRAMS } from "../../lib/packaging/programs.ts";
 import { echo, Peer, type Service } from "../relay/peer.ts";
 import { NotifySocket } from "../handover/service_manager.ts";
-import { freePort } from "../storm/free_port.ts";
+import { freePort } from "../support/free_port.ts";
 import { isLong } from "../support/long.ts";
 import { type Finished, Running, type StartOptions } from "../support/programs.ts";
 import { Proxy } from "../support/proxy.ts";

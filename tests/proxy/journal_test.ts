@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { PRIORITY } from "../../lib/journal.ts";
 import { Systemd } from "../nix/replay/managers/systemd.ts";
 import { Peer, unusedAddress } from "../relay/peer.ts";
-import { freePort } from "../storm/free_port.ts";
+import { freePort } from "../support/free_port.ts";
 import { controlRequest } from "../support/control_request.ts";
 import { commandOf } from "../support/programs.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";

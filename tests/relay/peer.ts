@@ -6,6 +6,7 @@
 
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { type Address, formatAddress, unmapped } from "../../lib/address.ts";
+import { freePort } from "../support/free_port.ts";
 import { Checksum } from "./checksum.ts";
 import { within } from "./waiting.ts";
 
@@ -169,10 +170,9 @@ export function echo(name = "", at: Partial<Address> = {}): Promise<Service> {
   });
 }
 
-/** An address where nobody listens. */
-export async function unusedAddress(): Promise<Address> {
-  await using service = await Service.start();
-  return service.address;
+/** An address where nobody listens, nor will by chance. */
+export function unusedAddress(): Promise<Address> {
+  return Promise.resolve({ host: "127.0.0.1", port: freePort() });
 }
 
 function concatenate(first: Uint8Array, second: Uint8Array): Uint8Array<ArrayBuffer> {

@@ -12,7 +12,7 @@ import { formatAddress } from "../../lib/address.ts";
 import { Failure } from "../../lib/failure.ts";
 import { recordedSvg } from "../bench/report/recorded.ts";
 import { architecture } from "../documents/architecture.ts";
-import { freePort } from "../storm/free_port.ts";
+import { freePort } from "../support/free_port.ts";
 import { Scene } from "../support/scene.ts";
 import { noBrowser, type Page, startBrowser } from "./browser.ts";
 import { site } from "./site.ts";

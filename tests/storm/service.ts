@@ -1,7 +1,7 @@
 import type { ResumeResult } from "../../lib/control/api.ts";
 import { commandOf, type Running } from "../support/programs.ts";
 import { type Scene, succeeded } from "../support/scene.ts";
-import { freePort } from "./free_port.ts";
+import { freePort } from "../support/free_port.ts";
 import type { Load } from "./load.ts";
 import type { Kind } from "./load/messages.ts";
 import type { HeldSocket } from "./held_socket.ts";

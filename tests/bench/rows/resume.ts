@@ -1,5 +1,5 @@
 import { now } from "../../../lib/linux/clock.ts";
-import { freePort } from "../../storm/free_port.ts";
+import { freePort } from "../../support/free_port.ts";
 import { webServer } from "../contenders/nginx.ts";
 import { drain, resume as resumeProxy, untilQueued } from "../drain.ts";
 import { answering, watchEnd } from "../standing.ts";

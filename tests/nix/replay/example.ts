@@ -9,7 +9,7 @@ import { join } from "node:path";
 import type { Status } from "../../../lib/control/api.ts";
 import { isKeeper } from "../../keeper/stage.ts";
 import { Peer } from "../../relay/peer.ts";
-import { freePort } from "../../storm/free_port.ts";
+import { freePort } from "../../support/free_port.ts";
 import { controlRequest } from "../../support/control_request.ts";
 import { until } from "../../support/until.ts";
 import type { PackageOptions } from "./component.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { Peer } from "../../relay/peer.ts";
-import { freePort } from "../../storm/free_port.ts";
+import { freePort } from "../../support/free_port.ts";
 import { controlRequest } from "../../support/control_request.ts";
 import { Running } from "../../support/programs.ts";
 import { testWith } from "../../support/tools.ts";

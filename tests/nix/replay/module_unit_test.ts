@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { Status } from "../../../lib/control/api.ts";
 import { Peer } from "../../relay/peer.ts";
-import { freePort } from "../../storm/free_port.ts";
+import { freePort } from "../../support/free_port.ts";
 import { AnotherUser, noOtherUser } from "../../support/another_user.ts";
 import { start } from "../../support/programs.ts";
 import { testWith } from "../../support/tools.ts";

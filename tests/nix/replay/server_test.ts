@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { Peer } from "../../relay/peer.ts";
-import { freePort } from "../../storm/free_port.ts";
+import { freePort } from "../../support/free_port.ts";
 import { isLong, onlyForLong } from "../../support/long.ts";
 import { testWith } from "../../support/tools.ts";
 import { until } from "../../support/until.ts";

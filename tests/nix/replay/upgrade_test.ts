@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { freePort } from "../../storm/free_port.ts";
+import { freePort } from "../../support/free_port.ts";
 import { isLong, onlyForLong } from "../../support/long.ts";
 import { testWith } from "../../support/tools.ts";
 import { Crowd } from "./crowd.ts";
