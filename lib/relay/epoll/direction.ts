@@ -9,7 +9,7 @@
  * @module
  */
 
-import { EAGAIN, EINTR, errno } from "../../linux/errno.ts";
+import { EAGAIN, ECONNRESET, EINTR, EPIPE, errno } from "../../linux/errno.ts";
 import { libc } from "../../linux/libc.ts";
 import { type Pipe, SPLICE_F_MOVE, SPLICE_F_NONBLOCK } from "../../linux/pipe.ts";
 import { MSG_NOSIGNAL, sendAtOnce } from "../../linux/socket.ts";
@@ -299,9 +299,15 @@ export class Direction {
 
   /** @returns 0 when the pipe is empty, or one of the constants */
   #flush(pipe: Pipe): number {
-    while (this.#piped > 0) {
+    for (let isFirst = true; this.#piped > 0; isFirst = false) {
       const count = libc.splice(pipe.reader, null, this.sink, null, this.#piped, SPLICE_FLAGS);
-      if (count < 0) return this.#writeFailed();
+      if (count < 0) {
+        const failed = this.#writeFailed();
+        // A call that passed something on says nothing of the reset that stopped it, and the next one
+        // only EPIPE, as after an end (splice_to_socket in fs/splice.c).
+        if (!isFirst && this.sinkError === EPIPE) this.sinkError = ECONNRESET;
+        return failed;
+      }
       this.#piped -= count;
       this.hasMoved = true;
     }
