@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { freePort } from "../storm/free_port.ts";
+import { freePort } from "../support/free_port.ts";
 import { until } from "../support/until.ts";
 import type { DebianMachine } from "./debian_machine.ts";
 
