@@ -3,7 +3,8 @@
  *
  * `deno compile` embeds the times of the files that it finds, so it is given copies of the sources
  * and of the libraries whose times are always the same: two runs make the same executables, byte for
- * byte. `$DENORT_BIN` names the runtime to put them on, where it cannot be downloaded.
+ * byte. `$DENORT_BIN` names the runtime to put them on, where it cannot be downloaded, and
+ * `$DENO_OF_DENORT` the Deno of its version, where that is not the one that runs this.
  *
  * @module
  */
@@ -24,6 +25,9 @@ const LEFT_OUT = /\/bintrees\/[^/]+\/test$/;
 
 /** The time that all files get. Not 0, which some tools take for no time at all. */
 const TIME = new Date(1000);
+
+/** The Deno that compiles. */
+const compiler = Deno.env.get("DENO_OF_DENORT") || Deno.execPath();
 
 /** How to compile. */
 export interface CompileOptions {
@@ -83,28 +87,28 @@ function scripts(): string[] {
 }
 
 async function deno(what: string, cwd: string, env: Record<string, string>, args: string[]) {
-  const { code } = await new Deno.Command(Deno.execPath(), { args, cwd, env, stdin: "null" })
+  const { code } = await new Deno.Command(compiler, { args, cwd, env, stdin: "null" })
     .spawn().status;
   if (code === 0) return;
   throw new Failure(
     `Failed to ${what}: deno ${
       args[0]
     } ended with exit code ${code}; where it cannot download its ` +
-      "runtime, name one with DENORT_BIN",
+      "runtime, name one with DENORT_BIN, and the Deno of its version with DENO_OF_DENORT",
   );
 }
 
 /** Keeps the libraries of the tests out, where Deno can do that (2.6 cannot). */
 async function withoutUnusedLibraries(): Promise<string[]> {
   const flag = "--exclude-unused-npm";
-  const help = new Deno.Command(Deno.execPath(), { args: ["compile", "--help"] });
+  const help = new Deno.Command(compiler, { args: ["compile", "--help"] });
   const { stdout } = await help.output();
   return new TextDecoder().decode(stdout).includes(flag) ? [flag] : [];
 }
 
 /** A cache for Deno with copies of the libraries, and with the runtimes it has downloaded. */
 async function copyCache(to: string): Promise<string> {
-  const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
+  const { stdout } = await new Deno.Command(compiler, { args: ["info", "--json"] }).output();
   const { denoDir, npmCache } = JSON.parse(new TextDecoder().decode(stdout)) as {
     denoDir: string;
     npmCache: string;

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { type Program, PROGRAMS } from "../../lib/packaging/programs.ts";
 import { compiledByThisDeno, executables, whyNoExecutables } from "../support/executables.ts";
 import { isLong, onlyForLong } from "../support/long.ts";
@@ -9,29 +9,48 @@ import { type Metadata, readExecutable } from "./executable.ts";
 const root = new URL("../../", import.meta.url).pathname;
 const programs: [string, Program][] = Object.entries(PROGRAMS);
 
-/** Any program can stand in for the runtime: the result can be looked at, but not be run. */
-async function compileOn(base: string, output: string): Promise<void> {
+/**
+ * Any program can stand in for the runtime: the result can be looked at, but not be run.
+ *
+ * @param compiler the Deno that compiles; by default the one that runs the tests
+ */
+async function compileOn(base: string, output: string, compiler = ""): Promise<void> {
   const { code, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["task", "--quiet", "compile", "--output", output],
     cwd: root,
-    env: { DENORT_BIN: base },
+    env: { DENORT_BIN: base, DENO_OF_DENORT: compiler },
   }).output();
   assert.equal(code, 0, new TextDecoder().decode(stderr));
 }
 
+/** Stands in for the Deno of another version: it notes what it is asked to do, and has ours do it. */
+const OTHER_DENO = `#!/bin/sh
+echo "$1" >>"$0.asked"
+exec '${Deno.execPath()}' "$@"
+`;
+
 let compiled: Promise<string> | null = null;
 
-/** Where they are compiled to, once for all tests. */
+/** Where they are compiled to, once for all tests, and beside them the Deno that was asked to. */
 function compiledOnce(): Promise<string> {
   return compiled ??= (async () => {
-    const output = await Deno.makeTempDir();
-    await compileOn("/bin/true", output);
+    const directory = await Deno.makeTempDir();
+    const compiler = join(directory, "deno");
+    await Deno.writeTextFile(compiler, OTHER_DENO, { mode: 0o755 });
+    const output = join(directory, "output");
+    await compileOn("/bin/true", output, compiler);
     return output;
   })();
 }
 
 Deno.test.afterAll(async () => {
-  if (compiled !== null) await Deno.remove(await compiled, { recursive: true });
+  if (compiled !== null) await Deno.remove(dirname(await compiled), { recursive: true });
+});
+
+Deno.test("the Deno that belongs to the runtime compiles, whichever runs the task", async () => {
+  const asked = await Deno.readTextFile(join(await compiledOnce(), "../deno.asked"));
+  const compilations = asked.split("\n").filter((command) => command === "compile");
+  assert.ok(compilations.length >= programs.length, asked);
 });
 
 interface Graph {

@@ -21,7 +21,7 @@ async function release(args: readonly string[], umask = "022") {
       ...args,
     ]],
     cwd: root,
-    env: { DENORT_BIN: "/bin/true", SOURCE_DATE_EPOCH: "1800000000" },
+    env: { DENORT_BIN: "/bin/true", DENO_OF_DENORT: "", SOURCE_DATE_EPOCH: "1800000000" },
   }).output();
   const decoder = new TextDecoder();
   return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };

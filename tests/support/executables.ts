@@ -54,7 +54,7 @@ export async function executables(): Promise<string> {
 }
 
 async function compileTo(output: string): Promise<void> {
-  const { success, stderr } = await new Deno.Command(compiler, {
+  const { success, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "--allow-all", "lib/packaging/compile.ts", "--output", output],
     cwd: root,
     // Where a company signs all certificates, only the system knows it.
