@@ -19,9 +19,6 @@ import type { Pipes } from "./pipes.ts";
 /** The size of the shared buffer, and so of what is kept for a slow reader, in bytes. */
 const BUFFER = 16 * 1024;
 
-/** What a direction may move before the others have their turn, in bytes. */
-const TURN = 256 * 1024;
-
 /** A splice of less is small, in bytes; after so many in a row it is received and sent again. */
 const SMALL = 8 * 1024;
 const SMALL_IN_A_ROW = 8;
@@ -116,6 +113,11 @@ export class Direction {
     this.#kept = null;
   }
 
+  /** Whether it has more to carry than small messages. */
+  get isBulk(): boolean {
+    return this.#bulk;
+  }
+
   /** Has something of our own sent before all that is read; it is not counted. */
   sendFirst(bytes: Uint8Array<ArrayBuffer>): void {
     this.#kept = bytes;
@@ -172,24 +174,28 @@ export class Direction {
     this.readable = !this.ended;
   }
 
-  /** Moves what can be moved. */
-  carry(pipes: Pipes): number {
-    if (this.#drops) return this.#readAndDrop();
+  /**
+   * Moves what can be moved.
+   *
+   * @param most before the others have their turn, in bytes
+   */
+  carry(pipes: Pipes, most: number): number {
+    if (this.#drops) return this.#readAndDrop(most);
     if (this.blocked) {
       const flushed = this.#pipe === null ? this.#sendKept() : this.#flush(this.#pipe);
       if (flushed !== 0) return flushed === BROKEN_SINK ? SINK_FAILED : WAITS;
       this.blocked = false;
     }
     if (this.looks) this.#giveBack(pipes);
-    let left = TURN;
+    let left = most;
     while (this.readable && !this.stopped) {
       if (this.#bulk && this.#pipe === null && !this.looks) this.#pipe = pipes.take();
-      const count = this.#pipe === null ? this.#copy() : this.#splice(this.#pipe);
+      const count = this.#pipe === null ? this.#copy() : this.#splice(this.#pipe, left);
       if (count > 0) {
         this.bytes += count;
         if (this.blocked) return WAITS;
         left -= count;
-        if (left <= 0 || this.looks) break;
+        if (left < SMALL || this.looks) break;
       } else if (count === 0) {
         this.ended = true;
         this.readable = false;
@@ -214,8 +220,8 @@ export class Direction {
     this.#pipe = null;
   }
 
-  #readAndDrop(): number {
-    for (let left = TURN; this.readable && left > 0;) {
+  #readAndDrop(most: number): number {
+    for (let left = most; this.readable && left > 0;) {
       const count = libc.recv(this.source, buffer, BUFFER, 0);
       if (count < 0) {
         if (this.#readFailed() === BROKEN_SOURCE) return SOURCE_FAILED;
@@ -251,8 +257,9 @@ export class Direction {
     return count;
   }
 
-  #splice(pipe: Pipe): number {
-    const count = libc.splice(this.source, null, pipe.writer, null, pipe.size, SPLICE_FLAGS);
+  #splice(pipe: Pipe, most: number): number {
+    const size = Math.min(pipe.size, most);
+    const count = libc.splice(this.source, null, pipe.writer, null, size, SPLICE_FLAGS);
     if (count <= 0) {
       const found = count === 0 ? 0 : this.#readFailed();
       // Splicing stops before urgent data for good, and takes what is left for nothing, or the end.

@@ -33,6 +33,7 @@ import type { Pipes } from "./pipes.ts";
 import { CLIENT_ENDED, ESTABLISHED, SERVICE_ENDED, type Table } from "./table.ts";
 import type { Timers } from "./timers.ts";
 import type { Turn } from "./turn.ts";
+import { Unfinished } from "./unfinished.ts";
 
 /** All that a connection's sockets are waited for, once and for all. */
 const EVERYTHING = EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET;
@@ -73,12 +74,11 @@ export class Serving {
   readonly #connector: Connector;
   readonly #holding: Holding;
   readonly #accounting: Accounting;
+  readonly #carry = (direction: Direction): void => this.carry(direction);
   readonly #lastWords = new LastWords(this);
   /** Lets connections go, as far as that is wanted. */
   readonly lettingGo = new LettingGo(this);
-  /** Directions that had more to do than fits in one turn. */
-  #unfinished: Direction[] = [];
-  #taken: Direction[] = [];
+  readonly #unfinished = new Unfinished();
 
   constructor(parts: ServingParts, connector: Connector, holding: Holding) {
     this.#parts = parts;
@@ -164,7 +164,7 @@ export class Serving {
 
   /** Whether something is left to be carried in the next turn. */
   get hasUnfinished(): boolean {
-    return this.#unfinished.length > 0;
+    return this.#unfinished.any;
   }
 
   /** Something has happened to a socket. */
@@ -254,7 +254,8 @@ export class Serving {
     if (this.lettingGo.isOn && direction === connection.down) this.lettingGo.answers(connection);
     if (direction.stopped && !direction.blocked) return;
     const wasBlocked = direction.blocked;
-    const outcome = direction.carry(this.#parts.pipes);
+    const outcome = direction.carry(this.#parts.pipes, this.#unfinished.most);
+    if (!direction.isBulk) this.#unfinished.sawSmall(this.time);
     if (direction.bytes > 0) {
       if (direction === connection.up) this.#accounting.clientSpoke(connection, direction);
       else this.#accounting.serviceSpoke(connection, direction, wasBlocked);
@@ -288,23 +289,12 @@ export class Serving {
 
   /** Carries a direction on when the others have had their turn. */
   postpone(direction: Direction): void {
-    if (direction.isPostponed) return;
-    direction.isPostponed = true;
-    this.#unfinished.push(direction);
+    this.#unfinished.add(direction);
   }
 
   /** Carries on those that have been postponed. */
   continueUnfinished(): void {
-    const directions = this.#unfinished;
-    this.#unfinished = this.#taken;
-    this.#taken = directions;
-    for (let index = 0; index < directions.length; index++) {
-      const direction = directions[index] as Direction;
-      if (!direction.isPostponed) continue;
-      direction.isPostponed = false;
-      if (!direction.blocked) this.carry(direction);
-    }
-    directions.length = 0;
+    this.#unfinished.goOn(this.time, this.#carry);
   }
 
   #ended(connection: Connection, direction: Direction): void {

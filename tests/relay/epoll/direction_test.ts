@@ -42,7 +42,7 @@ function failToFlush(...passedOn: (() => number)[]): number {
   direction.begin(1000, 1001, false);
   direction.readable = true;
   const pipes = new Pipes(1);
-  assert.equal(direction.carry(pipes), SINK_FAILED);
+  assert.equal(direction.carry(pipes, 1 << 20), SINK_FAILED);
   direction.drop(pipes);
   return direction.sinkError;
 }
