@@ -7,9 +7,7 @@
 import type { CloseReason } from "../../lib/relay/relay.ts";
 import type { Numbers, RelayInProcess } from "../relay/relay_in_process.ts";
 import { pause, steady } from "../relay/waiting.ts";
-
-/** How long the relay may take to be done once everybody has gone, in milliseconds. */
-const PATIENCE = 15_000;
+import { PATIENCE } from "../support/patience.ts";
 
 /** How long its descriptors must stay as they are before that is what they are, in milliseconds. */
 const CALM = 50;

@@ -6,6 +6,7 @@
 
 import type { Address } from "../../lib/address.ts";
 import { pause } from "../relay/waiting.ts";
+import { PATIENCE } from "../support/patience.ts";
 import type { Crowd } from "./crowd.ts";
 import type { End } from "./end.ts";
 import type { Introducer } from "./generate.ts";
@@ -17,11 +18,11 @@ import { decodeNumber, NUMBER_LENGTH, Stream } from "./stream.ts";
 /** How long the loop goes on before the operator gets a turn, in milliseconds. */
 const SLICE = 5;
 
-/** How long an end may wait for something to happen, in milliseconds: far longer than any pause. */
-const PATIENCE = 30_000;
-
-/** How long a connection may last, in milliseconds: far longer than any script takes by itself. */
-const LIFE = 120_000;
+/**
+ * How long a connection may last, in milliseconds. An end may wait for the other one, which on a busy
+ * machine takes many steps late.
+ */
+const LIFE = 3 * PATIENCE;
 
 /** What those send and expect who have nothing to say. */
 const NOTHING = new Stream(0, null);
