@@ -3,11 +3,11 @@
 /** After how long without a word a connection that was given up is made anew, in milliseconds. */
 const AGAIN_AFTER = 2000;
 
+/** How long the first paint is waited for at the most, in milliseconds. */
+const PAINTED_WITHIN = 1000;
+
 /** How high a plot is, in pixels. */
 const HEIGHT = 190;
-
-/** Makes numbers short. */
-const SHORT = new Intl.NumberFormat("en", { notation: "compact" });
 
 /** How far apart what an axis says may be: times in whole seconds, and whole numbers. */
 const SECONDS = [1, 2, 5, 10, 15, 30, 60, 120, 300];
@@ -65,11 +65,14 @@ function clock(at) {
 class Plots {
   samples = [];
   #uPlot = null;
+  /** Makes numbers short; what that takes comes in late, as it is much. */
+  #short = null;
   #plots = [];
 
   /** Fetches what draws them. */
   async begin() {
     this.#uPlot = (await import(document.body.dataset.plotter)).default;
+    this.#short = new Intl.NumberFormat("en", { notation: "compact" }).format;
     this.#draw();
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#draw());
     new ResizeObserver(() => this.#fit()).observe(document.getElementById("plot-connections"));
@@ -126,7 +129,7 @@ class Plots {
         scales: { y: { range: (_plot, _low, high) => [0, Math.max(1, (high ?? 0) * 1.1)] } },
         axes: [
           { ...axis, incrs: SECONDS, space: 80, values: (_plot, times) => times.map(clock) },
-          { ...axis, incrs: NUMBERS, size: 54, values: (_plot, all) => all.map(SHORT.format) },
+          { ...axis, incrs: NUMBERS, size: 54, values: (_plot, all) => all.map(this.#short) },
         ],
         series: [
           { label: "At", value: legend(clock) },
@@ -135,7 +138,7 @@ class Plots {
             stroke: colour(name),
             width: 2,
             points: { show: false },
-            value: legend(SHORT.format),
+            value: legend(this.#short),
           })),
         ],
       },
@@ -180,10 +183,13 @@ document.addEventListener("visibilitychange", () => {
   tell("Not looked at");
 });
 
-// Nothing of this is to hold up the first paint.
-requestAnimationFrame(() =>
-  setTimeout(() => {
-    listen();
-    plots?.begin();
-  })
-);
+/** Nothing that is fetched or worked out from here on holds up the first paint. */
+const isPainted = new Promise((resolve) => {
+  new PerformanceObserver(resolve).observe({ type: "paint", buffered: true });
+  setTimeout(resolve, PAINTED_WITHIN);
+});
+
+isPainted.then(() => {
+  listen();
+  plots?.begin();
+});
