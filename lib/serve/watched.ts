@@ -197,7 +197,9 @@ export class Watched {
     return list;
   }
 
+  /** Not one that does not answer, or is another user's by now. */
   async #askWhenDue(wanted: Wanted): Promise<void> {
+    if (this.failure !== null) return;
     const list = this.#listOf(wanted);
     if (performance.now() >= list.due) await this.#ask(wanted, list);
   }

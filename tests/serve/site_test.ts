@@ -220,7 +220,14 @@ testWith(
     await using temporary = await TemporaryDirectory.make();
     await using service = await echo();
     await using proxy = await Proxy.start(service.address);
-    await Deno.chown(proxy.directory, 65534, 65534);
+    {
+      await using served = await site([proxy.directory]);
+      using stream = new Stream(served.address, "/proxy/proxy/events");
+      using client = await proxy.served();
+      await stream.part("list", new RegExp(client.name));
+      await Deno.chown(proxy.directory, 65534, 65534);
+      await stream.part("list", /cannot be listed/);
+    }
     await assert.rejects(site([proxy.directory]), /is another user's.*--password-file/);
     const find = () => Promise.resolve([proxy.directory]);
     {
