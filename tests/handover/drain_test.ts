@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { echo } from "../relay/peer.ts";
-import { brieflyOr } from "../support/long.ts";
+import { brieflyOr, onlyForLong } from "../support/long.ts";
 import { testWith } from "../support/tools.ts";
 import { Lineage } from "./lineage.ts";
 import { whyNoTakeover } from "./why_not.ts";
@@ -48,7 +48,7 @@ testWith(
 );
 
 testWith(
-  whyNoTakeover,
+  onlyForLong ?? whyNoTakeover,
   "proxyctl drain waits on through takeovers, until the last client has left",
   async () => {
     await using service = await echo();
@@ -70,7 +70,7 @@ testWith(
 );
 
 testWith(
-  whyNoTakeover,
+  onlyForLong ?? whyNoTakeover,
   "with-drain keeps its drain through a takeover, and ends it after its command",
   async () => {
     await using service = await echo();

@@ -83,7 +83,7 @@ testWith(
 );
 
 testWith(
-  no,
+  onlyForLong ?? no,
   "a rollback: the version before takes over live connections and a drain",
   async () => {
     const before = await EarlierVersion.of(BEFORE);

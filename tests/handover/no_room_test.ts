@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { formatAddress } from "../../lib/address.ts";
 import { echo, Peer } from "../relay/peer.ts";
+import { onlyForLong } from "../support/long.ts";
 import { complete } from "../support/programs.ts";
 import { Proxy } from "../support/proxy.ts";
 import { TinyDisk, whyNoTinyDisk } from "../support/tiny_disk.ts";
@@ -44,7 +45,7 @@ testWith(
 );
 
 testWith(
-  no,
+  onlyForLong ?? no,
   "a keeper without room for its sockets is none, and one that had room needs none later",
   async () => {
     await using disk = await TinyDisk.mount();

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { echo, Peer, type Service } from "../relay/peer.ts";
 import { listeningPorts } from "../support/listening.ts";
 import { executables, whyNoExecutables } from "../support/executables.ts";
+import { onlyForLong } from "../support/long.ts";
 import { commandOf, Running, type StartOptions } from "../support/programs.ts";
 import { Proxy } from "../support/proxy.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
@@ -14,7 +15,7 @@ import { whyNoTakeover } from "./why_not.ts";
 const PROGRAMS = {
   "from source": { whyNot: null, options: (): Promise<StartOptions> => Promise.resolve({}) },
   "compiled": {
-    whyNot: whyNoExecutables,
+    whyNot: onlyForLong ?? whyNoExecutables,
     options: async (): Promise<StartOptions> => ({ executables: await executables() }),
   },
 };

@@ -261,7 +261,7 @@ testWith(
 );
 
 testWith(
-  no,
+  onlyForLong ?? no,
   "a resume while a parked proxy is being stopped is done wholly, or not at all",
   async () => {
     await Promise.all((isLong ? [0, 1, 2, 3, 4, 6, 8, 12] : [0, 3, 8]).map(async (wait) => {

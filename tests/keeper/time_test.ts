@@ -79,7 +79,7 @@ testWith(
 );
 
 testWith(
-  no,
+  onlyForLong ?? no,
   "a lease that ends meanwhile changes nothing, and is renewed once by the next proxy",
   async () => {
     await using stage = await Stage.set();
@@ -95,7 +95,7 @@ testWith(
 );
 
 testWith(
-  no,
+  onlyForLong ?? no,
   "a lease that ended while parked ends the drain once the proxy is no longer parked",
   async () => {
     await using stage = await Stage.set();

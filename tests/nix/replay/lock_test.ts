@@ -78,27 +78,31 @@ testWith(no, "a lock that takes too long fails, and leaves everything as it was"
   await leave(late);
 });
 
-testWith(no, "a lock that is ended by a signal is cancelled before it ends", async () => {
-  await using lent = await lendInstalled();
-  const { machine, example, services: [, proxy] } = lent;
-  for (const [signal, code] of [["SIGTERM", 143], ["SIGINT", 130], ["SIGHUP", 129]] as const) {
-    const active = await example.served(1);
-    // Not Dysnomia's module, which would end without it.
-    await using lock = await machine.run([`${proxy.component}/bin/wrapper`, "lock"]);
-    await example.until(({ state }) => state === "draining");
-    const held = await example.client();
-    lock.kill(signal);
-    const finished = await lock.finished();
-    assert.equal(finished.code, code, `${signal}: ${finished.stderr}`);
-    assert.match(finished.stderr, /The lock was cancelled; clients are served as before\n$/);
-    await example.until(({ state }) => state === "open");
-    await answered(held, 1);
-    await active.send("hello\n");
-    await answered(active, 1);
-    await leave(held);
-    await leave(active);
-  }
-});
+testWith(
+  onlyForLong ?? no,
+  "a lock that is ended by a signal is cancelled before it ends",
+  async () => {
+    await using lent = await lendInstalled();
+    const { machine, example, services: [, proxy] } = lent;
+    for (const [signal, code] of [["SIGTERM", 143], ["SIGINT", 130], ["SIGHUP", 129]] as const) {
+      const active = await example.served(1);
+      // Not Dysnomia's module, which would end without it.
+      await using lock = await machine.run([`${proxy.component}/bin/wrapper`, "lock"]);
+      await example.until(({ state }) => state === "draining");
+      const held = await example.client();
+      lock.kill(signal);
+      const finished = await lock.finished();
+      assert.equal(finished.code, code, `${signal}: ${finished.stderr}`);
+      assert.match(finished.stderr, /The lock was cancelled; clients are served as before\n$/);
+      await example.until(({ state }) => state === "open");
+      await answered(held, 1);
+      await active.send("hello\n");
+      await answered(active, 1);
+      await leave(held);
+      await leave(active);
+    }
+  },
+);
 
 testWith(onlyForLong ?? no, "a lock that was never released ends with its lease", async () => {
   await using machine = await Machine.start();
@@ -135,16 +139,20 @@ testWith(
   },
 );
 
-testWith(no, "a proxy that dies while it is locked makes the lock fail", async () => {
-  await using lent = await lendInstalled();
-  const { machine, example, services: [, proxy] } = lent;
-  await example.served(1);
-  await using lock = await machine.operate(proxy, "lock");
-  const status = await example.until(({ state }) => state === "draining");
-  Deno.kill(status?.pid ?? 0, "SIGKILL");
-  const { code, stderr } = await lock.finished();
-  assert.equal(code, 9, stderr);
-});
+testWith(
+  onlyForLong ?? no,
+  "a proxy that dies while it is locked makes the lock fail",
+  async () => {
+    await using lent = await lendInstalled();
+    const { machine, example, services: [, proxy] } = lent;
+    await example.served(1);
+    await using lock = await machine.operate(proxy, "lock");
+    const status = await example.until(({ state }) => state === "draining");
+    Deno.kill(status?.pid ?? 0, "SIGKILL");
+    const { code, stderr } = await lock.finished();
+    assert.equal(code, 9, stderr);
+  },
+);
 
 function isThere(path: string): Promise<boolean> {
   return Deno.stat(path).then(() => true, () => false);

@@ -81,7 +81,7 @@ for (const type of TYPES) {
 }
 
 testWith(
-  whyNot("process"),
+  onlyForLong ?? whyNot("process"),
   "with suspendQuiet a client lives through a deployment that replaces server and proxy, over one connection",
   async () => {
     await using machine = await Machine.start("process");
