@@ -14,7 +14,7 @@ const SIGNALS = ["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2"]
  * On a busy machine the runtime may begin to hear SIGUSR1, to open its debugger, only when this
  * process ignores it already: then it ignores it anew. In milliseconds.
  */
-const DEBUGGER_COMES_WITHIN = [15, 30, 60, 120, 250, 500, 1000, 3000, 10_000];
+const DEBUGGER_COMES_WITHIN = [15, 30, 60, 120, 250, 500, 1000];
 
 /** One of those. */
 export type Signal = typeof SIGNALS[number];
