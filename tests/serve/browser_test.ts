@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { echo } from "../relay/peer.ts";
+import { isLong } from "../support/long.ts";
 import { PATIENCE } from "../support/patience.ts";
 import { Proxy } from "../support/proxy.ts";
 import { testWith } from "../support/tools.ts";
@@ -39,6 +40,8 @@ testWith(noBrowser ?? whyNoEpoll(), "in a browser, the page tells what happens",
     await page.goto(`${origin}${path}`);
     return page;
   };
+  const stepForLong = (name: string, fn: () => Promise<void>) =>
+    t.step({ name, ignore: !isLong, fn });
   try {
     const page = await open("/proxy/proxy");
 
@@ -70,7 +73,7 @@ testWith(noBrowser ?? whyNoEpoll(), "in a browser, the page tells what happens",
       },
     );
 
-    await t.step("and the focus stays where it is meanwhile, also on a phone", async () => {
+    await stepForLong("and the focus stays where it is meanwhile, also on a phone", async () => {
       const narrow = await open("/", { viewport: { width: 390, height: 800 }, isMobile: true });
       await narrow.keyboard.press("Tab");
       assert.equal(await narrow.evaluate("document.activeElement.className"), "skip");
@@ -87,7 +90,7 @@ testWith(noBrowser ?? whyNoEpoll(), "in a browser, the page tells what happens",
       await narrow.close();
     });
 
-    await t.step("without anything that is hard to perceive, in light and dark", async () => {
+    await stepForLong("without anything that is hard to perceive, in light and dark", async () => {
       // It is asked by a script that the page itself would not let in.
       const looked = await open("/", { bypassCSP: true });
       assert.deepEqual(await seriousOn(looked), []);
@@ -117,7 +120,7 @@ testWith(noBrowser ?? whyNoEpoll(), "in a browser, the page tells what happens",
       await shows(page, ".badge.away");
     });
 
-    await t.step("and comes back by itself to a server that was restarted", async () => {
+    await stepForLong("and comes back by itself to a server that was restarted", async () => {
       mayBeGone = true;
       const { port } = served.address;
       await served[Symbol.asyncDispose]();

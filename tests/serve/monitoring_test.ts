@@ -3,6 +3,7 @@ import { echo } from "../relay/peer.ts";
 import { Proxy } from "../support/proxy.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
 import { testWith, without } from "../support/tools.ts";
+import { until } from "../support/until.ts";
 import { ask } from "./ask.ts";
 import { site } from "./site.ts";
 
@@ -63,7 +64,10 @@ Deno.test("alerts and dashboard look at metrics that there are", async () => {
   await using served = await site([proxy.directory]);
   using _client = await proxy.served();
   await proxy.drain({ closeRemaining: true, timeout: "1ms" });
-  const { body } = await ask(served.address, "/metrics");
+  const { body } = await until(
+    () => ask(served.address, "/metrics"),
+    ({ body }) => /^disnix_tcp_proxy_up\{.*\} 1$/m.test(body),
+  );
   // The deadline is over; there may be a lease, and no connection.
   const known = new Set([...body.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name));
   const asked = [rules, ...queries].flatMap((text) =>

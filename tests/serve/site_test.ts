@@ -9,6 +9,7 @@ import { echo } from "../relay/peer.ts";
 import { Proxy } from "../support/proxy.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
 import { testWith } from "../support/tools.ts";
+import { until } from "../support/until.ts";
 import { ask, askRaw, Stream } from "./ask.ts";
 import { site } from "./site.ts";
 
@@ -23,13 +24,16 @@ Deno.test("what proxies are doing is served to those who look", async (t) => {
 
   await t.step("with the figures of now, for those without scripts too", async () => {
     using _client = await proxy.served();
-    const all = await ask(address, "/");
+    // A proxy that is slow to answer, on a busy machine, is not waited for.
+    const all = await until(() => ask(address, "/"), ({ body }) => body.includes(">1</"));
     assert.equal(all.status, 200);
     assert.match(all.body, new RegExp(`<a id="to-proxy" href="/proxy/proxy">${listen}</a>`));
     assert.match(all.body, /data-head="Active" class="number">1</);
-    const one = await ask(address, "/proxy/proxy?sort=idle");
+    const one = await until(
+      () => ask(address, "/proxy/proxy?sort=idle"),
+      ({ body }) => body.includes(_client.name),
+    );
     assert.match(one.body, /badge open/);
-    assert.match(one.body, new RegExp(`127.0.0.1:${_client.name.split(":").at(-1)}`));
   });
 
   await t.step("all at once: the first paint waits for nothing else", async () => {
