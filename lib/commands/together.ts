@@ -11,6 +11,7 @@ import type { DrainBody } from "../drain/request.ts";
 import { EXIT } from "../exit_codes.ts";
 import { Failure } from "../failure.ts";
 import { messageOf } from "../message_of.ts";
+import { within } from "../within.ts";
 import type { Interruption } from "./interruption.ts";
 import { tell } from "./output.ts";
 import type { Progress } from "./progress.ts";
@@ -193,6 +194,19 @@ export class DrainTogether {
   /** The first whose drain is over; `undefined` if none is. */
   get over(): Part | undefined {
     return this.parts.find(({ isOver }) => isOver);
+  }
+
+  /**
+   * The first whose drain is over, once there is one.
+   *
+   * @param limit how long that may take, in milliseconds; then `undefined`
+   */
+  async untilOver(limit: number): Promise<Part | undefined> {
+    const found = async () => {
+      while (this.over === undefined) await this.#changed.next();
+      return this.over;
+    };
+    return await within(found(), limit);
   }
 
   /**

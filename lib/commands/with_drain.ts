@@ -25,6 +25,9 @@ import { shellWord } from "../shell_word.ts";
 /** How much of a command is shown, in characters. */
 const MOST_SHOWN = 200;
 
+/** How long what a proxy has said of the end of its drain may take to be read, in milliseconds. */
+const LAST_WORDS = 5000;
+
 /** What the options of `with-drain` ask for. */
 type WithDrainOptions = DrainOptions & {
   readonly waitUpstream?: number;
@@ -100,8 +103,10 @@ async function withDrain(
     else await resumeAll(together, owner);
     return code === 0 ? EXIT.upstream : code;
   }
-  if (early === undefined || isParked && resumed) return code;
-  const why = early.outcome?.message ?? early.failure?.message;
+  // If that changed nothing it was over before, though that may still be to be read.
+  const over = early ?? (resumed ? undefined : await together.untilOver(LAST_WORDS));
+  if (over === undefined || isParked && resumed) return code;
+  const why = over.outcome?.message ?? over.failure?.message;
   tell(`proxyctl: The drain ended while the command was still running: ${why}`);
   return code === 0 ? EXIT.ended : code;
 }

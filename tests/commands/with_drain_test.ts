@@ -118,6 +118,28 @@ Deno.test("when the lease expires under the command it goes on, and proxyctl end
   assert.match(stderr, /\nproxyctl: The drain ended while .* running: The lease expired; .*\n$/);
 });
 
+Deno.test("a lease that expires in the moment in which the command ends is told as well", async () => {
+  await using lent = await lendProxy();
+  const { proxy } = lent;
+  // Both are there when it goes on.
+  const command = "kill -STOP $PPID; read -r line; kill -CONT $PPID";
+  await using running = proxy.startCtl([
+    "with-drain",
+    "--lease",
+    "100ms",
+    "--",
+    "sh",
+    "-c",
+    command,
+  ]);
+  await running.heard(/running/, "stderr");
+  await proxy.until(({ state }) => state === "open");
+  await running.write("\n");
+  const { code, stderr } = await running.finished();
+  assert.equal(code, 9, stderr);
+  assert.match(stderr, /The drain ended while .* running: The lease expired; .*\n$/);
+});
+
 Deno.test("a command that fails after its lease has expired keeps its own exit code", async () => {
   await using lent = await lendProxy();
   const { proxy } = lent;
