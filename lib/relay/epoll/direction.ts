@@ -190,12 +190,12 @@ export class Direction {
     let left = most;
     while (this.readable && !this.stopped) {
       if (this.#bulk && this.#pipe === null && !this.looks) this.#pipe = pipes.take();
-      const count = this.#pipe === null ? this.#copy() : this.#splice(this.#pipe, left);
+      const count = this.#pipe === null ? this.#copy() : this.#splice(this.#pipe, most);
       if (count > 0) {
         this.bytes += count;
         if (this.blocked) return WAITS;
         left -= count;
-        if (left < SMALL || this.looks) break;
+        if (left <= 0 || this.looks) break;
       } else if (count === 0) {
         this.ended = true;
         this.readable = false;

@@ -1,8 +1,8 @@
 import type { Direction } from "./direction.ts";
 
-/** What all directions that have much to carry may move in a turn of the loop, in bytes; */
+/** What a direction that has much to carry may move in its turn, in bytes; */
 const ALONE = 1024 * 1024;
-/** and while there are small messages, which would wait for that. */
+/** and all of them together while there are small messages, which would wait for that. */
 const AMONG_SMALL = 256 * 1024;
 /** What one of them may move at least, in bytes: less costs more calls. */
 const LEAST = 64 * 1024;
@@ -35,7 +35,8 @@ export class Unfinished {
   }
 
   /**
-   * It is the turn of those that there are: the more, the less each may move.
+   * It is the turn of those that there are. Among small messages each may move the less, the more
+   * they are.
    *
    * @param time on the clock, in milliseconds
    */
@@ -43,8 +44,8 @@ export class Unfinished {
     const directions = this.#directions;
     this.#directions = this.#taken;
     this.#taken = directions;
-    const all = time - this.#smallAt < RECENT ? AMONG_SMALL : ALONE;
-    this.most = Math.max(LEAST, Math.floor(all / Math.max(1, directions.length)));
+    const share = Math.floor(AMONG_SMALL / Math.max(1, directions.length));
+    this.most = time - this.#smallAt < RECENT ? Math.max(LEAST, share) : ALONE;
     for (let index = 0; index < directions.length; index++) {
       const direction = directions[index] as Direction;
       if (!direction.isPostponed) continue;
