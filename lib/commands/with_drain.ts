@@ -104,8 +104,9 @@ async function withDrain(
     return code === 0 ? EXIT.upstream : code;
   }
   // If that changed nothing it was over before, though that may still be to be read.
-  const over = early ?? (resumed ? undefined : await together.untilOver(LAST_WORDS));
-  if (over === undefined || isParked && resumed) return code;
+  const isLate = early === undefined && resumed === "unchanged";
+  const over = isLate ? await together.untilOver(LAST_WORDS) : early;
+  if (over === undefined || isParked && resumed === "resumed") return code;
   const why = over.outcome?.message ?? over.failure?.message;
   tell(`proxyctl: The drain ended while the command was still running: ${why}`);
   return code === 0 ? EXIT.ended : code;
@@ -157,12 +158,12 @@ async function untilDrained(
   return null;
 }
 
-/** @returns whether that has ended all drains; `no answer` if an upstream gave none in time */
+/** @returns what that has come to; `no answer` if an upstream gave none in time */
 async function resumeAll(
   { parts }: DrainTogether,
   owner: string,
   waitUpstream?: number,
-): Promise<boolean | "no answer"> {
+): Promise<"resumed" | "unchanged" | "failed" | "no answer"> {
   const name = (proxy: ControlClient) => parts.length === 1 ? "" : `${proxy.directory}: `;
   const results = await Promise.all(parts.map(async ({ proxy }) => {
     try {
@@ -171,7 +172,7 @@ async function resumeAll(
         ...(waitUpstream !== undefined && { waitUpstream }),
       });
       if (changed) tell(`${name(proxy)}${message}`);
-      return changed;
+      return changed ? "resumed" : "unchanged";
     } catch (error) {
       if (error instanceof Failure && error.exitCode === EXIT.upstream) {
         tell(`proxyctl: ${name(proxy)}${error.message}`);
@@ -179,9 +180,9 @@ async function resumeAll(
       }
       // Ending the connection ends the drain just as well.
       tell(`proxyctl: ${name(proxy)}Failed to resume: ${messageOf(error)}`);
-      return false;
+      return "failed";
     }
   }));
-  if (results.includes("no answer")) return "no answer";
-  return results.every((changed) => changed === true);
+  return (["no answer", "failed", "unchanged"] as const).find((one) => results.includes(one)) ??
+    "resumed";
 }
