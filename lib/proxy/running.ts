@@ -1,35 +1,29 @@
 import type { ControlSocket } from "../control/socket.ts";
-import type { Drain } from "../drain/drain.ts";
-import type { HistoryFile } from "../drain/history_file.ts";
 import type { Duration } from "../duration.ts";
 import type { Signal } from "../signals.ts";
-import type { Announcements } from "./announcements.ts";
-import type { Begun } from "./beginning.ts";
+import type { Assembly } from "./assembly.ts";
 import { finish } from "./finish.ts";
 import type { Handover } from "./handover.ts";
-import type { IdleExit } from "./idle_exit.ts";
 import type { Log } from "./log.ts";
 import type { Obedient } from "./signals.ts";
-import type { ServiceStatus } from "./service_status.ts";
 import { tellServiceManager } from "./tell_service_manager.ts";
-import type { Upgrading } from "./upgrading.ts";
 
 /** What a proxy that runs is made of, as far as it matters for its end. */
-export interface RunningParts {
-  readonly begun: Begun;
-  readonly drain: Drain;
+export interface RunningParts extends
+  Pick<
+    Assembly,
+    | "begun"
+    | "drain"
+    | "serviceStatus"
+    | "upgrading"
+    | "idleExit"
+    | "history"
+    | "noneActive"
+    | "broken"
+  > {
   /** Where it is asked for things. */
   readonly socket: ControlSocket;
   readonly handover: Handover;
-  readonly serviceStatus: ServiceStatus;
-  readonly upgrading: Upgrading;
-  readonly idleExit: IdleExit;
-  /** Where the drains that were are kept. */
-  readonly history: HistoryFile;
-  /** Hears each time that the relay has no active connection left. */
-  readonly noneActive: Announcements<void>;
-  /** Rejects with a `Failure` when the relay breaks. */
-  readonly broken: Promise<never>;
   readonly log: Log;
   /** How long active connections may finish when it is stopped, in milliseconds. */
   readonly stopTimeout: Duration;
