@@ -10,12 +10,6 @@ import { whyNoEpoll } from "./linux/available.ts";
 /** All that are listened for. */
 const SIGNALS = ["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2"] as const;
 
-/**
- * On a busy machine the runtime may begin to hear SIGUSR1, to open its debugger, only when this
- * process ignores it already: then it ignores it anew. In milliseconds.
- */
-const DEBUGGER_COMES_WITHIN = [15, 30, 60, 120, 250, 500, 1000];
-
 /** One of those. */
 export type Signal = typeof SIGNALS[number];
 
@@ -51,10 +45,9 @@ export async function hearSignals(
     });
   }
   if (hangupIgnored) system.ignore("SIGHUP");
+  // Deno installs its handler of a signal once, when it is first listened for: not again when its
+  // debugger listens as well, half a second from now.
   system.ignore("SIGUSR1");
-  for (const later of DEBUGGER_COMES_WITHIN) {
-    Deno.unrefTimer(Number(setTimeout(() => system.ignore("SIGUSR1"), later)));
-  }
 }
 
 /** Asks the system, as far as it can be asked. */

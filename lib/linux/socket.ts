@@ -54,10 +54,10 @@ export const IPV6_V6ONLY = 26;
 export const LINGER_RESET = new Uint8Array(new Int32Array([1, 0]).buffer);
 
 /** Commands and flags of fcntl(2) (asm-generic/fcntl.h). */
-export const F_SETFD = 2;
 export const F_GETFL = 3;
 export const F_SETFL = 4;
-export const FD_CLOEXEC = 1;
+const F_SETFD = 2;
+const FD_CLOEXEC = 1;
 export const O_NONBLOCK = 0o4000;
 
 const value = new Int32Array(1);

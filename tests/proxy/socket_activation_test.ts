@@ -215,24 +215,18 @@ testWith(
   async () => {
     // Not before: what it is made of can only be loaded where it can run.
     const { libc } = await import("../../lib/linux/libc.ts");
-    const { F_SETFD, listen, localAddress } = await import("../../lib/linux/socket.ts");
+    const { listen, localAddress } = await import("../../lib/linux/socket.ts");
+    const { passing } = await import("../support/passing.ts");
     const address = ownAddress();
     const first = listen({ host: address.host, port: 0 }, false, 16);
     const { port } = localAddress(first);
     const hosts = ["127.77.0.2", "127.77.0.3"];
     const sockets = [first, ...hosts.map((host) => listen({ host, port }, false, 16))];
-    for (const socket of sockets) libc.fcntl(socket, F_SETFD, 0);
     const places = sockets.map((socket) => localAddress(socket));
-    const passing = (count: number) => {
-      const some = sockets.slice(0, count).map((socket, index) => `${3 + index}<&${socket}`);
-      return [
-        "bash",
-        "-c",
-        `LISTEN_PID=$$ LISTEN_FDS=${count} exec "$@" ${some.join(" ")}`,
-        "bash",
-      ];
-    };
-    await using stage = await Stage.set({ listen: `${port}`, through: passing(2) });
+    await using stage = await Stage.set({
+      listen: `${port}`,
+      through: passing(sockets.slice(0, 2)),
+    });
     await stage.drain();
     const early = await Promise.all(places.map((place) => Peer.connect(place)));
     for (const client of early) await client.send("hi");
@@ -242,7 +236,7 @@ testWith(
     const parked = await stage.proxy.status();
     assert.deepEqual([parked.state, parked.queued], ["parked", 2]);
     assert.equal(parked.listen, places.slice(0, 2).map(formatAddress).join(", "));
-    const next = await stage.next({ through: passing(3), listen: `${port}` });
+    const next = await stage.next({ through: passing(sockets), listen: `${port}` });
     await stage.resume(next);
     for (const client of early) assert.equal(await client.read(2), "hi");
     const another = await stage.next({ args: ["--takeover=always"], listen: `${port}` });

@@ -1,14 +1,8 @@
 import { formatAddress } from "../../lib/address.ts";
 import { checked } from "../../lib/linux/errno.ts";
 import { libc } from "../../lib/linux/libc.ts";
-import {
-  F_GETFL,
-  F_SETFD,
-  F_SETFL,
-  listen,
-  localAddress,
-  O_NONBLOCK,
-} from "../../lib/linux/socket.ts";
+import { F_GETFL, F_SETFL, listen, localAddress, O_NONBLOCK } from "../../lib/linux/socket.ts";
+import { passing } from "../support/passing.ts";
 
 /** How many clients may queue at it. */
 const BACKLOG = 4096;
@@ -20,11 +14,6 @@ const BACKLOG = 4096;
 export class HeldSocket implements Disposable {
   readonly #descriptor = listen({ host: "127.0.0.1", port: 0 }, false, BACKLOG);
 
-  constructor() {
-    // For programs that are started.
-    checked("fcntl", libc.fcntl(this.#descriptor, F_SETFD, 0));
-  }
-
   /** Where it listens, `HOST:PORT`. */
   get address(): string {
     return formatAddress(localAddress(this.#descriptor));
@@ -32,8 +21,7 @@ export class HeldSocket implements Disposable {
 
   /** The command that passes it on to a program. */
   passedTo(command: readonly string[]): string[] {
-    const script = `LISTEN_PID=$$ LISTEN_FDS=1 exec "$@" 3<&${this.#descriptor}`;
-    return ["bash", "-c", script, "bash", ...command];
+    return [...passing([this.#descriptor]), ...command];
   }
 
   /** Makes it one that is waited for, as systemd does each time before it passes a socket on. */
