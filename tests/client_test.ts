@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { lookup } from "node:dns/promises";
 import { FakeServer } from "./protocol/fake_server.ts";
+import { onlyForLong } from "./support/long.ts";
 import { commandOf, complete, type Running, start } from "./support/programs.ts";
+import { testWith } from "./support/tools.ts";
 
 const NAME = "hello-world-client";
 
@@ -33,7 +35,7 @@ Deno.test("from a pipe it sends the lines and prints the replies", async () => {
   });
 });
 
-Deno.test("the server can be named by the environment", async () => {
+testWith(onlyForLong, "the server can be named by the environment", async () => {
   const port = await sharedServer();
   const env = { HELLO_WORLD_SERVER: `127.0.0.1:${port}` };
   const { code, stdout } = await complete("client", [], { input: "hello\n", env });
@@ -166,7 +168,7 @@ Deno.test("a reply without end is one clear line and exit 1", async () => {
   assert.match(stderr, /^hello-world-client: Failed to read a reply of .*\n$/);
 });
 
-Deno.test("a line of stdin without end is one clear line and exit 1", async () => {
+testWith(onlyForLong, "a line of stdin without end is one clear line and exit 1", async () => {
   await using fake = await FakeServer.start((socket) => socket.resume());
   await using client = start("client", [fake.address]);
   client.write("x".repeat(1024 * 1024 + 1)).catch(() => {});
@@ -199,7 +201,7 @@ Deno.test("it says once for each wait that an answer is late", async () => {
   assert.deepEqual({ code, stderr }, { code: 0, stderr: line.repeat(2) });
 });
 
-Deno.test("it says that the server's end is late", async () => {
+testWith(onlyForLong, "it says that the server's end is late", async () => {
   const ends: (() => void)[] = [];
   await using fake = await FakeServer.start((socket) => {
     socket.resume();

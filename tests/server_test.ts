@@ -3,8 +3,9 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { Peer } from "./protocol/peer.ts";
 import { isMissing } from "./protocol/tools.ts";
-import { brieflyOr } from "./support/long.ts";
+import { brieflyOr, onlyForLong } from "./support/long.ts";
 import { commandOf, complete, Running, start } from "./support/programs.ts";
+import { testWith } from "./support/tools.ts";
 
 /** How many are connected when the server is ended. */
 const CROWD = brieflyOr(300, 1000);
@@ -160,7 +161,7 @@ Deno.test("SIGTERM ends the server although a client does not take its answers",
   await sending;
 });
 
-Deno.test("without a host it listens on IPv4 and IPv6", async () => {
+testWith(onlyForLong, "without a host it listens on IPv4 and IPv6", async () => {
   await using server = start("server", ["0"]);
   const port = await portOf(server);
   for (const hostname of ["127.0.0.1", ...hasIPv6() ? ["::1"] : []]) {
@@ -235,7 +236,7 @@ for (
   });
 }
 
-Deno.test("a port that is taken is one clear line and exit 1", async () => {
+testWith(onlyForLong, "a port that is taken is one clear line and exit 1", async () => {
   const { server, port } = await startServer();
   await using _ = server;
   const { code, stderr } = await complete("server", [`127.0.0.1:${port}`]);

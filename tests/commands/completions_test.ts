@@ -5,6 +5,7 @@ import { complete, Running } from "../support/programs.ts";
 import { Proxy } from "../support/proxy.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
 import { testWith, without } from "../support/tools.ts";
+import { onlyForLong } from "../support/long.ts";
 
 async function script(shell: string): Promise<string> {
   const { code, stdout, stderr } = await complete("proxyctl", ["completions", shell]);
@@ -55,7 +56,7 @@ async function prepared(shell: "bash" | "zsh" | "fish"): Promise<TemporaryDirect
 }
 
 for (const shell of ["bash", "zsh"] as const) {
-  const missing = without(shell, "script", "unshare") ??
+  const missing = onlyForLong ?? without(shell, "script", "unshare") ??
     (shell === "bash" && !existsSync("/usr/share/bash-completion") ? "no bash-completion" : null);
   testWith(missing, `at a tab ${shell} completes verbs, values, ids and commands`, async () => {
     await using temporary = await prepared(shell);
@@ -78,24 +79,28 @@ for (const shell of ["bash", "zsh"] as const) {
   });
 }
 
-testWith(without("fish", "unshare"), "fish completes verbs, values, ids and commands", async () => {
-  await using temporary = await prepared("fish");
-  const asked = CASES.map(([typed]) => `echo "? ${typed}"; complete -C "proxyctl ${typed}"`);
-  await Deno.writeTextFile(`${temporary.path}/ask`, ["source ./script", ...asked].join("\n"));
-  await using running = new Running(["fish", "--no-config", "./ask"], {
-    env: { HOME: temporary.path, PATH: `${temporary.path}:/usr/bin:/bin` },
-    cwd: temporary.path,
-  });
-  const { code, stdout, stderr } = await running.finished();
-  assert.deepEqual([code, stderr], [0, ""]);
-  const answers = stdout.split(/^\? /m).slice(1).map((answer) => answer.trimEnd().split("\n"));
-  for (const [index, [typed, becomes]] of CASES.entries()) {
-    const [line, ...words] = answers[index] ?? [];
-    assert.equal(line?.trim(), typed.trim());
-    const said = words.map((word) => word.split("\t")[0]?.replace(/\/$/, ""));
-    assert.ok(said.includes(becomes), `${typed}: ${words}`);
-  }
-});
+testWith(
+  onlyForLong ?? without("fish", "unshare"),
+  "fish completes verbs, values, ids and commands",
+  async () => {
+    await using temporary = await prepared("fish");
+    const asked = CASES.map(([typed]) => `echo "? ${typed}"; complete -C "proxyctl ${typed}"`);
+    await Deno.writeTextFile(`${temporary.path}/ask`, ["source ./script", ...asked].join("\n"));
+    await using running = new Running(["fish", "--no-config", "./ask"], {
+      env: { HOME: temporary.path, PATH: `${temporary.path}:/usr/bin:/bin` },
+      cwd: temporary.path,
+    });
+    const { code, stdout, stderr } = await running.finished();
+    assert.deepEqual([code, stderr], [0, ""]);
+    const answers = stdout.split(/^\? /m).slice(1).map((answer) => answer.trimEnd().split("\n"));
+    for (const [index, [typed, becomes]] of CASES.entries()) {
+      const [line, ...words] = answers[index] ?? [];
+      assert.equal(line?.trim(), typed.trim());
+      const said = words.map((word) => word.split("\t")[0]?.replace(/\/$/, ""));
+      assert.ok(said.includes(becomes), `${typed}: ${words}`);
+    }
+  },
+);
 
 Deno.test("completions are told which connections there are", async () => {
   await using service = await echo();

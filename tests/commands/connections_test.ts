@@ -25,16 +25,20 @@ Deno.test("connections", async () => {
   );
 });
 
-testWith(without("ss"), "the process of a peer on this machine is named", async () => {
-  await using lent = await lendProxy();
-  const { proxy } = lent;
-  using _client = await proxy.served();
-  const { text, json } = await both(proxy, "connections");
-  assert.equal(json[0].process?.pid, Deno.pid);
-  assert.match(text, new RegExp(`^ID .* PROCESS\n.* ${json[0].process.name}/${Deno.pid}\n$`));
-  const grouped = await both(proxy, "connections", "--group");
-  assert.deepEqual(grouped.json[0].processes, [json[0].process]);
-});
+testWith(
+  onlyForLong ?? without("ss"),
+  "the process of a peer on this machine is named",
+  async () => {
+    await using lent = await lendProxy();
+    const { proxy } = lent;
+    using _client = await proxy.served();
+    const { text, json } = await both(proxy, "connections");
+    assert.equal(json[0].process?.pid, Deno.pid);
+    assert.match(text, new RegExp(`^ID .* PROCESS\n.* ${json[0].process.name}/${Deno.pid}\n$`));
+    const grouped = await both(proxy, "connections", "--group");
+    assert.deepEqual(grouped.json[0].processes, [json[0].process]);
+  },
+);
 
 Deno.test("connections are sorted, picked, limited and grouped", async () => {
   await using service = await echo();

@@ -4,6 +4,8 @@ import { echo } from "../relay/peer.ts";
 import { lendProxy } from "../support/lent_proxy.ts";
 import { Proxy } from "../support/proxy.ts";
 import { both } from "./both.ts";
+import { onlyForLong } from "../support/long.ts";
+import { testWith } from "../support/tools.ts";
 
 Deno.test("drain and resume", async () => {
   await using lent = await lendProxy();
@@ -64,20 +66,24 @@ Deno.test("none is no limit, of the timeout and of the lease", async () => {
   assert.deepEqual([state, leaseExpires], ["drained", null]);
 });
 
-Deno.test("who holds a drain is $SUDO_USER, else the user, unless it is said", async () => {
-  await using lent = await lendProxy();
-  const { proxy } = lent;
-  const ownerWith = async (args: string[], env: Record<string, string>) => {
-    assert.equal((await proxy.ctl(["drain", ...args], { env })).code, 0);
-    const { owner } = await proxy.status();
-    assert.equal((await proxy.ctl(["resume", ...args], { env })).code, 0);
-    assert.equal((await proxy.status()).state, "open");
-    return owner;
-  };
-  assert.equal(await ownerWith([], { SUDO_USER: "" }), userInfo().username);
-  assert.equal(await ownerWith([], { SUDO_USER: "alice" }), "alice");
-  assert.equal(await ownerWith(["--owner", "bob"], { SUDO_USER: "alice" }), "bob");
-});
+testWith(
+  onlyForLong,
+  "who holds a drain is $SUDO_USER, else the user, unless it is said",
+  async () => {
+    await using lent = await lendProxy();
+    const { proxy } = lent;
+    const ownerWith = async (args: string[], env: Record<string, string>) => {
+      assert.equal((await proxy.ctl(["drain", ...args], { env })).code, 0);
+      const { owner } = await proxy.status();
+      assert.equal((await proxy.ctl(["resume", ...args], { env })).code, 0);
+      assert.equal((await proxy.status()).state, "open");
+      return owner;
+    };
+    assert.equal(await ownerWith([], { SUDO_USER: "" }), userInfo().username);
+    assert.equal(await ownerWith([], { SUDO_USER: "alice" }), "alice");
+    assert.equal(await ownerWith(["--owner", "bob"], { SUDO_USER: "alice" }), "bob");
+  },
+);
 
 Deno.test("held by another: 5, with all there is to know and the command that ends it", async () => {
   await using lent = await lendProxy();

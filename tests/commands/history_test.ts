@@ -9,6 +9,7 @@ import { TemporaryDirectory } from "../support/temporary.ts";
 import { until } from "../support/until.ts";
 import { testWith } from "../support/tools.ts";
 import { both } from "./both.ts";
+import { onlyForLong } from "../support/long.ts";
 
 async function historyOf(proxy: Proxy): Promise<HistoryResult["drains"]> {
   return JSON.parse((await proxy.request("GET", "/v1/history")).text).drains;
@@ -85,7 +86,7 @@ Deno.test("a history that cannot be written is in the way of no drain", async ()
 });
 
 testWith(
-  whyNoTakeover,
+  onlyForLong ?? whyNoTakeover,
   "the history goes on in the next process, whether it takes over or comes after a keeper",
   async () => {
     await using service = await echo();

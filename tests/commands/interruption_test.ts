@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { lendProxy } from "../support/lent_proxy.ts";
+import { onlyForLong } from "../support/long.ts";
+import { testWith } from "../support/tools.ts";
 
 Deno.test("Ctrl-C in a drain cancels it, says how many were held, and ends by the signal", async () => {
   await using lent = await lendProxy();
@@ -24,20 +26,24 @@ Deno.test("Ctrl-C in a drain cancels it, says how many were held, and ends by th
   }
 });
 
-Deno.test("Ctrl-C of one of two who wait for a drain leaves it to the other, and says so", async () => {
-  await using lent = await lendProxy();
-  const { proxy } = lent;
-  using active = await proxy.served();
-  await using other = proxy.startCtl(["drain", "--owner", "me"]);
-  await other.heard(/1 active/);
-  await using drain = proxy.startCtl(["drain", "--owner", "me"]);
-  await drain.heard(/1 active/);
-  drain.kill("SIGINT");
-  const { stderr } = await drain.finished();
-  assert.match(
-    stderr,
-    /\nproxyctl: Waits no more; the drain goes on for "me": draining, 1 active\n$/,
-  );
-  active.finish();
-  assert.equal((await other.finished()).code, 0);
-});
+testWith(
+  onlyForLong,
+  "Ctrl-C of one of two who wait for a drain leaves it to the other, and says so",
+  async () => {
+    await using lent = await lendProxy();
+    const { proxy } = lent;
+    using active = await proxy.served();
+    await using other = proxy.startCtl(["drain", "--owner", "me"]);
+    await other.heard(/1 active/);
+    await using drain = proxy.startCtl(["drain", "--owner", "me"]);
+    await drain.heard(/1 active/);
+    drain.kill("SIGINT");
+    const { stderr } = await drain.finished();
+    assert.match(
+      stderr,
+      /\nproxyctl: Waits no more; the drain goes on for "me": draining, 1 active\n$/,
+    );
+    active.finish();
+    assert.equal((await other.finished()).code, 0);
+  },
+);

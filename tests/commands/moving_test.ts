@@ -6,6 +6,8 @@ import { MovingProxy } from "../control/moving_proxy.ts";
 import { complete, type Running, start } from "../support/programs.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
 import { until } from "../support/until.ts";
+import { onlyForLong } from "../support/long.ts";
+import { testWith } from "../support/tools.ts";
 
 function startCtl({ directory }: MovingProxy, ...args: string[]): Running {
   return start("proxyctl", ["--runtime-dir", directory, ...args]);
@@ -196,20 +198,24 @@ const NEVER_ARRIVES: Record<string, (first: MovingProxy) => Promise<void>> = {
   },
 };
 
-Deno.test("a proxy that moves and never arrives is given up after 10 s", async (test) => {
-  await Promise.all(
-    Object.entries(NEVER_ARRIVES).map(([name, fn]) =>
-      test.step({
-        name,
-        async fn() {
-          await using directory = await TemporaryDirectory.make();
-          await using first = await MovingProxy.start(directory.path, 1);
-          await fn(first);
-        },
-        sanitizeOps: false,
-        sanitizeResources: false,
-        sanitizeExit: false,
-      })
-    ),
-  );
-});
+testWith(
+  onlyForLong,
+  "a proxy that moves and never arrives is given up after 10 s",
+  async (test) => {
+    await Promise.all(
+      Object.entries(NEVER_ARRIVES).map(([name, fn]) =>
+        test.step({
+          name,
+          async fn() {
+            await using directory = await TemporaryDirectory.make();
+            await using first = await MovingProxy.start(directory.path, 1);
+            await fn(first);
+          },
+          sanitizeOps: false,
+          sanitizeResources: false,
+          sanitizeExit: false,
+        })
+      ),
+    );
+  },
+);

@@ -7,6 +7,8 @@ import { start } from "../support/programs.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
 import { until } from "../support/until.ts";
 import { both } from "./both.ts";
+import { onlyForLong } from "../support/long.ts";
+import { testWith } from "../support/tools.ts";
 
 Deno.test("retarget", async () => {
   await using service = await echo("new");
@@ -20,38 +22,42 @@ Deno.test("retarget", async () => {
   assert.equal(await client.read(3), "new");
 });
 
-Deno.test("retarget --wait returns when the last one is gone that is elsewhere, says when it is too late, and ends with another retarget", async () => {
-  await using directory = await TemporaryDirectory.make();
-  await using first = await MovingProxy.start(directory.path, 1);
-  const retarget = (...args: string[]) =>
-    start("proxyctl", ["--runtime-dir", directory.path, "retarget", "new.example:81", ...args]);
+testWith(
+  onlyForLong,
+  "retarget --wait returns when the last one is gone that is elsewhere, says when it is too late, and ends with another retarget",
+  async () => {
+    await using directory = await TemporaryDirectory.make();
+    await using first = await MovingProxy.start(directory.path, 1);
+    const retarget = (...args: string[]) =>
+      start("proxyctl", ["--runtime-dir", directory.path, "retarget", "new.example:81", ...args]);
 
-  await using short = retarget("--wait", "--timeout", "200ms");
-  const late = await short.finished();
-  assert.equal(late.code, 4);
-  assert.match(late.stderr, /1 connection is still elsewhere than at new.example:81, where new /);
+    await using short = retarget("--wait", "--timeout", "200ms");
+    const late = await short.finished();
+    assert.equal(late.code, 4);
+    assert.match(late.stderr, /1 connection is still elsewhere than at new.example:81, where new /);
 
-  await using ended = retarget("--wait");
-  await ended.heard(/waiting for 1 elsewhere/);
-  await using waiting = retarget("--wait", "--json", "--suspend-quiet=700ms");
-  await waiting.heard(/waiting for 1 elsewhere/);
-  const { code, stderr } = await ended.finished();
-  assert.equal(code, 9);
-  assert.match(stderr, /somebody else has retargeted the proxy/);
+    await using ended = retarget("--wait");
+    await ended.heard(/waiting for 1 elsewhere/);
+    await using waiting = retarget("--wait", "--json", "--suspend-quiet=700ms");
+    await waiting.heard(/waiting for 1 elsewhere/);
+    const { code, stderr } = await ended.finished();
+    assert.equal(code, 9);
+    assert.match(stderr, /somebody else has retargeted the proxy/);
 
-  await using second = await first.move("second");
-  assert.equal(second.relay.suspendElsewhere, 700);
-  await until(() => Promise.resolve(second.requests.length), (asked) => asked > 1);
-  second.relay.finishAll();
-  const done = await waiting.finished();
-  assert.equal(done.code, 0, done.stderr);
-  const { upstream, previous, waitedSeconds } = JSON.parse(done.stdout);
-  assert.deepEqual([upstream, previous], ["new.example:81", "new.example:81"]);
-  assert.ok(waitedSeconds > 0);
+    await using second = await first.move("second");
+    assert.equal(second.relay.suspendElsewhere, 700);
+    await until(() => Promise.resolve(second.requests.length), (asked) => asked > 1);
+    second.relay.finishAll();
+    const done = await waiting.finished();
+    assert.equal(done.code, 0, done.stderr);
+    const { upstream, previous, waitedSeconds } = JSON.parse(done.stdout);
+    assert.deepEqual([upstream, previous], ["new.example:81", "new.example:81"]);
+    assert.ok(waitedSeconds > 0);
 
-  await using wrong = retarget("--timeout", "1s");
-  assert.equal((await wrong.finished()).code, 2);
-});
+    await using wrong = retarget("--timeout", "1s");
+    assert.equal((await wrong.finished()).code, 2);
+  },
+);
 
 Deno.test("retarget --suspend-quiet moves a client over at its next byte, and nobody waits", async () => {
   await using old = await echo();

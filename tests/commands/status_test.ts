@@ -5,6 +5,7 @@ import { echo } from "../relay/peer.ts";
 import { Proxy } from "../support/proxy.ts";
 import { testWith } from "../support/tools.ts";
 import { both } from "./both.ts";
+import { onlyForLong } from "../support/long.ts";
 
 Deno.test("status", async () => {
   await using service = await echo();
@@ -31,7 +32,7 @@ Deno.test("status", async () => {
 });
 
 testWith(
-  whyNoTakeover,
+  onlyForLong ?? whyNoTakeover,
   "status --watch goes on when the proxy is replaced, and when it is restarted",
   async () => {
     await using service = await echo();

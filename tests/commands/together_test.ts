@@ -3,6 +3,8 @@ import { echo, type Peer } from "../relay/peer.ts";
 import { complete, type Running, start } from "../support/programs.ts";
 import { Proxy } from "../support/proxy.ts";
 import { recovers } from "../support/recovers.ts";
+import { onlyForLong } from "../support/long.ts";
+import { testWith } from "../support/tools.ts";
 
 /** Those that nobody has. */
 let free: Two | null = null;
@@ -98,7 +100,7 @@ Deno.test("several are drained together, and resumed, by one owner", async () =>
   assert.deepEqual(await two.states(), ["open", "open"]);
 });
 
-Deno.test("if one cannot be drained in time none is, and it is named", async () => {
+testWith(onlyForLong, "if one cannot be drained in time none is, and it is named", async () => {
   await using two = await Two.start();
   using client = await two.second.served();
   const { code, stdout, stderr } = await two.ctl("drain", "--timeout", "1ms");
@@ -167,13 +169,17 @@ Deno.test("with-drain of several: all are resumed whatever happens, and each say
   await Promise.all(two.all.map((proxy) => proxy.until(({ state }) => state === "open")));
 });
 
-Deno.test("one that is named twice is one, and verbs about one proxy refuse several", async () => {
-  await using two = await Two.start();
-  const { directory } = two.first;
-  const twice = ["--runtime-dir", directory, "drain", "--runtime-dir", `${directory}/../proxy`];
-  const drained = await complete("proxyctl", twice);
-  assert.equal(drained.code, 0, drained.stderr);
-  assert.match(drained.stdout, /^Drained after \S+\n$/);
-  const { code, stderr } = await two.ctl("upgrade");
-  assert.deepEqual([code, stderr], [2, "proxyctl: This is about one proxy: name only one\n"]);
-});
+testWith(
+  onlyForLong,
+  "one that is named twice is one, and verbs about one proxy refuse several",
+  async () => {
+    await using two = await Two.start();
+    const { directory } = two.first;
+    const twice = ["--runtime-dir", directory, "drain", "--runtime-dir", `${directory}/../proxy`];
+    const drained = await complete("proxyctl", twice);
+    assert.equal(drained.code, 0, drained.stderr);
+    assert.match(drained.stdout, /^Drained after \S+\n$/);
+    const { code, stderr } = await two.ctl("upgrade");
+    assert.deepEqual([code, stderr], [2, "proxyctl: This is about one proxy: name only one\n"]);
+  },
+);

@@ -5,6 +5,8 @@ import { echo } from "../relay/peer.ts";
 import { lendProxy } from "../support/lent_proxy.ts";
 import { commandOf, Running } from "../support/programs.ts";
 import { Proxy } from "../support/proxy.ts";
+import { onlyForLong } from "../support/long.ts";
+import { testWith } from "../support/tools.ts";
 
 /** Runs proxyctl with its output sent there. */
 async function ctlTo(proxy: Proxy, where: string, ...args: string[]) {
@@ -45,16 +47,20 @@ Deno.test("a drain that was there before is not cancelled by who cannot tell of 
   assert.equal((await proxy.status()).state, "drained");
 });
 
-Deno.test("every other result that cannot be written is told as well, with 1", async () => {
-  await using service = await echo();
-  await using proxy = await Proxy.start(service.address);
-  for (const verb of ["status", "resume", "connections --json", "metrics"]) {
-    const { code, stderr } = await ctlTo(proxy, "> /dev/full", ...verb.split(" "));
-    assert.equal(code, 1, verb);
-    assert.match(stderr, /^proxyctl: Failed to write to stdout: [^\n]+\n$/);
-  }
-  const { code, stderr } = await ctlTo(proxy, "> /dev/full", "with-drain", "--", "true");
-  assert.equal(code, 0);
-  assert.match(stderr, /^Drained after \S+, running true\nResumed; nobody was held\n$/);
-  assert.equal((await proxy.status()).state, "open");
-});
+testWith(
+  onlyForLong,
+  "every other result that cannot be written is told as well, with 1",
+  async () => {
+    await using service = await echo();
+    await using proxy = await Proxy.start(service.address);
+    for (const verb of ["status", "resume", "connections --json", "metrics"]) {
+      const { code, stderr } = await ctlTo(proxy, "> /dev/full", ...verb.split(" "));
+      assert.equal(code, 1, verb);
+      assert.match(stderr, /^proxyctl: Failed to write to stdout: [^\n]+\n$/);
+    }
+    const { code, stderr } = await ctlTo(proxy, "> /dev/full", "with-drain", "--", "true");
+    assert.equal(code, 0);
+    assert.match(stderr, /^Drained after \S+, running true\nResumed; nobody was held\n$/);
+    assert.equal((await proxy.status()).state, "open");
+  },
+);

@@ -8,6 +8,7 @@ import { commandOf } from "../support/programs.ts";
 import { Proxy } from "../support/proxy.ts";
 import { testWith } from "../support/tools.ts";
 import { until } from "../support/until.ts";
+import { onlyForLong } from "../support/long.ts";
 
 testWith(
   whyNotLinked,
@@ -48,7 +49,7 @@ Deno.test("the portable relay cannot be upgraded: exit code 8; and a request wit
 });
 
 testWith(
-  whyNotLinked,
+  onlyForLong ?? whyNotLinked,
   "who takes over by hand during an upgrade stays, and proxyctl says that the upgrade failed",
   async () => {
     await using service = await echo();
@@ -80,7 +81,7 @@ testWith(
 );
 
 testWith(
-  whyNoEpoll(),
+  onlyForLong ?? whyNoEpoll(),
   "a parked proxy is not upgraded: exit code 8, and it is parked still",
   async () => {
     await using stage = await Stage.set();

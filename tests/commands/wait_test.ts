@@ -3,6 +3,8 @@ import { echo } from "../relay/peer.ts";
 import { start } from "../support/programs.ts";
 import { Proxy } from "../support/proxy.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
+import { onlyForLong } from "../support/long.ts";
+import { testWith } from "../support/tools.ts";
 
 Deno.test("wait ends when the proxy is such, whoever makes it so", async () => {
   await using service = await echo();
@@ -27,7 +29,7 @@ Deno.test("wait ends when the proxy is such, whoever makes it so", async () => {
   assert.match(vain.stderr, /^proxyctl: Waited in vain for no-connections\. After .*, 1 queued\n$/);
 });
 
-Deno.test("wait goes on from one proxy to the next, and before the first", async () => {
+testWith(onlyForLong, "wait goes on from one proxy to the next, and before the first", async () => {
   await using service = await echo();
   await using temporary = await TemporaryDirectory.make();
   const directory = `${temporary.path}/proxy`;

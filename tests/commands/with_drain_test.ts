@@ -4,6 +4,8 @@ import { echo, Service, unusedAddress } from "../relay/peer.ts";
 import { lendProxy } from "../support/lent_proxy.ts";
 import { Proxy } from "../support/proxy.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
+import { onlyForLong } from "../support/long.ts";
+import { testWith } from "../support/tools.ts";
 
 const shell = (script: string) => ["with-drain", "--", "sh", "-c", script];
 
@@ -176,7 +178,7 @@ Deno.test("when the drain fails by its deadline nothing is run, and the exit cod
   assert.deepEqual([code, stdout], [4, ""]);
 });
 
-Deno.test("two at the same time do not run at the same time", async () => {
+testWith(onlyForLong, "two at the same time do not run at the same time", async () => {
   await using lent = await lendProxy();
   const { proxy } = lent;
   await using first = proxy.startCtl(shell("echo ready; read -r line"));
@@ -280,43 +282,55 @@ Deno.test("a command that fails leaves all drained with --stay-drained, for a se
   assert.equal((await proxy.ctl(["resume", "--owner", `${second.owner}`])).code, 0);
 });
 
-Deno.test("what stays drained survives a crash, and can be taken over then as well", async () => {
-  await using service = await echo();
-  await using directory = await TemporaryDirectory.make();
-  const options = { directory: `${directory.path}/proxy` };
-  await using first = await Proxy.start(service.address, options);
-  const { owner } = await failed(first);
-  await first.crash();
-  await using second = await Proxy.start(service.address, options);
-  assert.equal((await second.ctl(["with-drain", "--owner", `${owner}`, "--", "true"])).code, 0);
-  assert.equal((await second.status()).state, "open");
-});
+testWith(
+  onlyForLong,
+  "what stays drained survives a crash, and can be taken over then as well",
+  async () => {
+    await using service = await echo();
+    await using directory = await TemporaryDirectory.make();
+    const options = { directory: `${directory.path}/proxy` };
+    await using first = await Proxy.start(service.address, options);
+    const { owner } = await failed(first);
+    await first.crash();
+    await using second = await Proxy.start(service.address, options);
+    assert.equal((await second.ctl(["with-drain", "--owner", `${owner}`, "--", "true"])).code, 0);
+    assert.equal((await second.status()).state, "open");
+  },
+);
 
-Deno.test("a drain that was taken over ends with who took it over, and nobody else can meanwhile", async () => {
-  await using lent = await lendProxy();
-  const { proxy } = lent;
-  const { owner } = await failed(proxy);
-  const takeOver = (
-    ...command: string[]
-  ) => ["with-drain", "--owner", `${owner}`, "--", ...command];
-  await using running = proxy.startCtl(takeOver("sh", "-c", "echo ready; read -r line"));
-  await running.heard(/ready/, "stdout");
-  const refused = await proxy.ctl(takeOver("echo", "never"));
-  assert.deepEqual([refused.code, refused.stdout], [5, ""]);
-  running.kill("SIGKILL");
-  await proxy.until(({ state }) => state === "open");
-});
+testWith(
+  onlyForLong,
+  "a drain that was taken over ends with who took it over, and nobody else can meanwhile",
+  async () => {
+    await using lent = await lendProxy();
+    const { proxy } = lent;
+    const { owner } = await failed(proxy);
+    const takeOver = (
+      ...command: string[]
+    ) => ["with-drain", "--owner", `${owner}`, "--", ...command];
+    await using running = proxy.startCtl(takeOver("sh", "-c", "echo ready; read -r line"));
+    await running.heard(/ready/, "stdout");
+    const refused = await proxy.ctl(takeOver("echo", "never"));
+    assert.deepEqual([refused.code, refused.stdout], [5, ""]);
+    running.kill("SIGKILL");
+    await proxy.until(({ state }) => state === "open");
+  },
+);
 
-Deno.test("a take-over that was refused leaves the resume of the one who runs as it is", async () => {
-  await using lent = await lendProxy();
-  const { proxy } = lent;
-  const run = (...command: string[]) => ["with-drain", "--owner", "me", "--", ...command];
-  await using running = proxy.startCtl(run("sh", "-c", "echo ready; read -r line"));
-  await running.heard(/ready/, "stdout");
-  assert.equal((await proxy.ctl(run("echo", "never"))).code, 5);
-  await running.write("\n");
-  assert.match((await running.finished()).stderr, /\nResumed; nobody was held\n$/);
-});
+testWith(
+  onlyForLong,
+  "a take-over that was refused leaves the resume of the one who runs as it is",
+  async () => {
+    await using lent = await lendProxy();
+    const { proxy } = lent;
+    const run = (...command: string[]) => ["with-drain", "--owner", "me", "--", ...command];
+    await using running = proxy.startCtl(run("sh", "-c", "echo ready; read -r line"));
+    await running.heard(/ready/, "stdout");
+    assert.equal((await proxy.ctl(run("echo", "never"))).code, 5);
+    await running.write("\n");
+    assert.match((await running.finished()).stderr, /\nResumed; nobody was held\n$/);
+  },
+);
 
 Deno.test("only what is drained can stay so, and only for its owner", async () => {
   await using lent = await lendProxy();

@@ -6,6 +6,7 @@ import { lendProxy } from "../support/lent_proxy.ts";
 import { Proxy } from "../support/proxy.ts";
 import { testWith, whyReadsOutliveClosing, without } from "../support/tools.ts";
 import { until } from "../support/until.ts";
+import { onlyForLong } from "../support/long.ts";
 
 const text = new TextEncoder();
 
@@ -130,36 +131,44 @@ testWith(
   },
 );
 
-Deno.test("a body that comes slowly keeps nobody out, and is still understood", async () => {
-  await using lent = await lendProxy();
-  const { proxy } = lent;
-  using slow = await connect(proxy);
-  const body = '{"owner":"slow"}';
-  await slow.write(
-    text.encode(`POST /v1/drain HTTP/1.1\r\nhost: a\r\ncontent-length: ${body.length}\r\n\r\n`),
-  );
-  for (const letter of body.slice(0, -1)) {
-    await slow.write(text.encode(letter));
-    if (letter === "w") await assertWorks(proxy);
-  }
-  await slow.write(text.encode("}"));
-  await proxy.logged("drained");
-  assert.equal((await proxy.status()).owner, "slow");
-});
+testWith(
+  onlyForLong,
+  "a body that comes slowly keeps nobody out, and is still understood",
+  async () => {
+    await using lent = await lendProxy();
+    const { proxy } = lent;
+    using slow = await connect(proxy);
+    const body = '{"owner":"slow"}';
+    await slow.write(
+      text.encode(`POST /v1/drain HTTP/1.1\r\nhost: a\r\ncontent-length: ${body.length}\r\n\r\n`),
+    );
+    for (const letter of body.slice(0, -1)) {
+      await slow.write(text.encode(letter));
+      if (letter === "w") await assertWorks(proxy);
+    }
+    await slow.write(text.encode("}"));
+    await proxy.logged("drained");
+    assert.equal((await proxy.status()).owner, "slow");
+  },
+);
 
-Deno.test("who asks for a drain and does not read the answer does not pile it up", async () => {
-  await using lent = await lendProxy();
-  const { proxy } = lent;
-  using active = await proxy.served();
-  using socket = await connect(proxy);
-  const body = '{"owner":"deaf"}';
-  await socket.write(
-    text.encode(
-      `POST /v1/drain HTTP/1.1\r\nhost: a\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
-    ),
-  );
-  await proxy.logged("drain");
-  active.finish();
-  await proxy.logged("drained");
-  assert.equal((await proxy.status()).owner, "deaf");
-});
+testWith(
+  onlyForLong,
+  "who asks for a drain and does not read the answer does not pile it up",
+  async () => {
+    await using lent = await lendProxy();
+    const { proxy } = lent;
+    using active = await proxy.served();
+    using socket = await connect(proxy);
+    const body = '{"owner":"deaf"}';
+    await socket.write(
+      text.encode(
+        `POST /v1/drain HTTP/1.1\r\nhost: a\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+      ),
+    );
+    await proxy.logged("drain");
+    active.finish();
+    await proxy.logged("drained");
+    assert.equal((await proxy.status()).owner, "deaf");
+  },
+);

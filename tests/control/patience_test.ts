@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { echo } from "../relay/peer.ts";
 import { Proxy } from "../support/proxy.ts";
+import { onlyForLong } from "../support/long.ts";
+import { testWith } from "../support/tools.ts";
 
 /** They all last 10 s, so they run at the same time. */
 const PROPERTIES: Record<string, () => Promise<void>> = {
@@ -48,13 +50,17 @@ const PROPERTIES: Record<string, () => Promise<void>> = {
   },
 };
 
-Deno.test("where the other side hangs, nobody waits longer than some 10 s", async (test) => {
-  await Promise.all(
-    Object.entries(PROPERTIES).map(([name, fn]) =>
-      test.step({ name, fn, sanitizeOps: false, sanitizeResources: false, sanitizeExit: false })
-    ),
-  );
-});
+testWith(
+  onlyForLong,
+  "where the other side hangs, nobody waits longer than some 10 s",
+  async (test) => {
+    await Promise.all(
+      Object.entries(PROPERTIES).map(([name, fn]) =>
+        test.step({ name, fn, sanitizeOps: false, sanitizeResources: false, sanitizeExit: false })
+      ),
+    );
+  },
+);
 
 function assertGaveUp({ code, stderr }: { code: number; stderr: string }): void {
   const last = stderr.trimEnd().split("\n").at(-1) ?? "";

@@ -210,7 +210,7 @@ async function whyNoSshd(): Promise<string | null> {
 }
 
 testWith(
-  noSshd,
+  onlyForLong ?? noSshd,
   "over ssh a proxy is drained, resumed and asked, and what fails names the machine",
   async () => {
     await using service = await echo();

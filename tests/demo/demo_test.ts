@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { Running } from "../support/programs.ts";
 import { Traces } from "../support/traces.ts";
+import { onlyForLong } from "../support/long.ts";
+import { testWith } from "../support/tools.ts";
 
 const COMMAND = [
   ...[Deno.execPath(), "run", "--quiet", "--allow-all"],
@@ -52,7 +54,7 @@ Deno.test("the demo tells of an upgrade in which nothing is lost, and leaves not
   assert.deepEqual({ files: traces.files(), processes: traces.processes() }, NOTHING_LEFT);
 });
 
-Deno.test("the demo leaves nothing when it is interrupted", async () => {
+testWith(onlyForLong, "the demo leaves nothing when it is interrupted", async () => {
   await using traces = await Traces.open();
   await using demo = new Running(COMMAND, traces.options);
   await demo.heard(/client 2 +connects/, "stdout");

@@ -3,7 +3,7 @@ import { connect, type Socket } from "node:net";
 import { formatAddress } from "../../lib/address.ts";
 import { limited } from "../linux/limited.ts";
 import { echo, type Peer } from "../relay/peer.ts";
-import { brieflyOr } from "../support/long.ts";
+import { brieflyOr, onlyForLong } from "../support/long.ts";
 import { start } from "../support/programs.ts";
 import { Proxy } from "../support/proxy.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
@@ -15,7 +15,7 @@ const CLIENTS = 40;
 const LIMITS = { from: 60, to: 260, step: brieflyOr(100, 20) };
 
 testWith(
-  whyNoTakeover,
+  onlyForLong ?? whyNoTakeover,
   "a successor with however few descriptors takes over everything, or leaves everything as it was",
   async () => {
     await using temporary = await TemporaryDirectory.make();

@@ -45,7 +45,7 @@ testWith(
 );
 
 testWith(
-  whyNoContainer,
+  onlyForLong ?? whyNoContainer,
   "parked from outside, a container may end: who waits is served in the next one",
   async () => {
     await using service = await echo();
@@ -126,7 +126,7 @@ testWith(
 );
 
 testWith(
-  whyNoContainer ?? without("python3"),
+  onlyForLong ?? whyNoContainer ?? without("python3"),
   "where the kernel does not show who is in another container, that is said, and nothing is moved",
   async () => {
     await using service = await echo();

@@ -2,12 +2,13 @@ import assert from "node:assert/strict";
 import { Stage } from "../keeper/stage.ts";
 import { testWith } from "../support/tools.ts";
 import { whyNoTakeover } from "./why_not.ts";
+import { onlyForLong } from "../support/long.ts";
 
 const script = new URL("../support/without_syscalls.ts", import.meta.url).pathname;
 const through = [Deno.execPath(), "run", "--quiet", "--allow-ffi", script];
 
 testWith(
-  whyNoTakeover,
+  onlyForLong ?? whyNoTakeover,
   "without socket cookies, and told no length of a queue, a proxy serves, holds, is parked and upgraded",
   async () => {
     await using stage = await Stage.set({ through });

@@ -55,7 +55,7 @@ testWith(
 );
 
 testWith(
-  whyNoTakeover,
+  onlyForLong ?? whyNoTakeover,
   "a giver that falls silent is left alone, or killed once it has sent everything",
   async () => {
     const [unasked, asked, ...done] = await against("falls silent");

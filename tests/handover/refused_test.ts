@@ -10,6 +10,7 @@ import { until } from "../support/until.ts";
 import { peerCommand } from "./peer.ts";
 import { Wire } from "./wire.ts";
 import { whyNoTakeover } from "./why_not.ts";
+import { onlyForLong } from "../support/long.ts";
 
 /** A second proxy that is to be refused. */
 interface Refused {
@@ -74,7 +75,7 @@ testWith(
 );
 
 testWith(
-  whyNoTakeover,
+  onlyForLong ?? whyNoTakeover,
   "a second start by accident is refused in a line that says how to replace what runs",
   async () => {
     await refuse({
@@ -95,7 +96,7 @@ testWith(
 );
 
 testWith(
-  whyNoTakeover,
+  onlyForLong ?? whyNoTakeover,
   "a successor with arguments that cannot be used does not touch the one that runs",
   async () => {
     await refuse(
@@ -132,16 +133,20 @@ testWith(
   },
 );
 
-testWith(whyNoTakeover, "who is refused leaves the directory as it was", async () => {
-  const { port } = await unusedAddress();
-  await using service = await Service.start();
-  await using proxy = await Proxy.start(service.address, { args: ["--control-group=0"] });
-  const mode = () => (Deno.statSync(proxy.directory).mode ?? 0) & 0o777;
-  assert.equal(mode(), 0o750);
-  const args = [`127.0.0.1:${port}`, "127.0.0.1:9", "--runtime-dir", proxy.directory];
-  assert.equal((await complete("proxy", [...args, "--takeover=always"])).code, 1);
-  assert.equal(mode(), 0o750);
-});
+testWith(
+  onlyForLong ?? whyNoTakeover,
+  "who is refused leaves the directory as it was",
+  async () => {
+    const { port } = await unusedAddress();
+    await using service = await Service.start();
+    await using proxy = await Proxy.start(service.address, { args: ["--control-group=0"] });
+    const mode = () => (Deno.statSync(proxy.directory).mode ?? 0) & 0o777;
+    assert.equal(mode(), 0o750);
+    const args = [`127.0.0.1:${port}`, "127.0.0.1:9", "--runtime-dir", proxy.directory];
+    assert.equal((await complete("proxy", [...args, "--takeover=always"])).code, 1);
+    assert.equal(mode(), 0o750);
+  },
+);
 
 testWith(
   whyNoTakeover,

@@ -67,7 +67,7 @@ for (const [from, { whyNot, options }] of Object.entries(PROGRAMS)) {
   );
 
   testWith(
-    whyNoTakeover ?? whyNot ?? without("nohup"),
+    onlyForLong ?? whyNoTakeover ?? whyNot ?? without("nohup"),
     `${from}: started by nohup it ignores SIGHUP, and so does its successor`,
     async () => {
       await using service = await echo();
@@ -114,17 +114,21 @@ for (const [from, { whyNot, options }] of Object.entries(PROGRAMS)) {
   );
 }
 
-testWith(whyNoTakeover, "SIGQUIT ends a keeper as SIGTERM does: its log says so", async () => {
-  await using stage = await Stage.set();
-  await stage.drain();
-  const { keeper } = await stage.park();
-  await stage.stop();
-  Deno.kill(keeper, "SIGQUIT");
-  await stage.logged(/Ended: stopped\n$/);
-});
+testWith(
+  onlyForLong ?? whyNoTakeover,
+  "SIGQUIT ends a keeper as SIGTERM does: its log says so",
+  async () => {
+    await using stage = await Stage.set();
+    await stage.drain();
+    const { keeper } = await stage.park();
+    await stage.stop();
+    Deno.kill(keeper, "SIGQUIT");
+    await stage.logged(/Ended: stopped\n$/);
+  },
+);
 
 testWith(
-  whyNoTakeover,
+  onlyForLong ?? whyNoTakeover,
   "SIGHUP to one that is parked changes nothing but the log",
   async () => {
     await using stage = await Stage.set();

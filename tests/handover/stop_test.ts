@@ -60,7 +60,7 @@ function outcome(giver: Running, receiver: Running): Promise<{ loser: Running; w
 }
 
 testWith(
-  whyNoTakeover,
+  onlyForLong ?? whyNoTakeover,
   "an old process that is stopped as soon as it has handed over keeps nobody from an end",
   async () => {
     await using service = await Service.start();

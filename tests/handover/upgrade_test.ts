@@ -61,7 +61,7 @@ function read(text: string) {
 }
 
 testWith(
-  whyNotLinked,
+  onlyForLong ?? whyNotLinked,
   "what is started is what the path leads to by then, not what it led to",
   async () => {
     await using service = await echo();
@@ -77,7 +77,7 @@ testWith(
 );
 
 testWith(
-  whyNoTakeover,
+  onlyForLong ?? whyNoTakeover,
   "whoever asks once an upgrade is done, asks the successor",
   async () => {
     await using service = await echo();
@@ -96,7 +96,7 @@ testWith(
 
 for (const kind of ["path", "abstract name"]) {
   testWith(
-    whyNoTakeover,
+    onlyForLong ?? whyNoTakeover,
     `the service manager hears who serves, by a socket with a ${kind}`,
     async () => {
       await using temporary = await TemporaryDirectory.make();
@@ -121,7 +121,7 @@ for (const kind of ["path", "abstract name"]) {
 }
 
 testWith(
-  whyNoTakeover,
+  onlyForLong ?? whyNoTakeover,
   "a service manager that reads nothing holds up neither start, control, upgrade nor end",
   async () => {
     await using temporary = await TemporaryDirectory.make();
@@ -184,7 +184,7 @@ testWith(
 
 for (const from of ["from source", "compiled"] as const) {
   testWith(
-    whyNoTakeover ?? (from === "compiled" ? onlyForLong ?? whyNoExecutables : null),
+    onlyForLong ?? whyNoTakeover ?? (from === "compiled" ? onlyForLong ?? whyNoExecutables : null),
     `${from}: an upgrade needs nothing of the directory that the first process was started in`,
     async () => {
       await using service = await echo();

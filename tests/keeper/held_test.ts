@@ -10,7 +10,7 @@ import { ended, Stage } from "./stage.ts";
 const no = whyNoEpoll();
 
 testWith(
-  no,
+  onlyForLong ?? no,
   "clients that a drain found still being connected are held by takeovers and a keeper too, and served by whoever resumes",
   async () => {
     await using stage = await Stage.set();
@@ -108,7 +108,7 @@ testWith(
 );
 
 testWith(
-  no,
+  onlyForLong ?? no,
   "a header of the PROXY protocol may come before a takeover, while a keeper stands in, and after: each is read once",
   async () => {
     const args = ["--accept-proxy=127.0.0.0/8", "--send-proxy=v1"];

@@ -8,7 +8,7 @@ import { ended, isKeeper, Stage } from "./stage.ts";
 const no = whyNoEpoll();
 
 testWith(
-  no,
+  onlyForLong ?? no,
   "a keeper killed while the proxy lives leaves that drained, with its queue",
   async () => {
     await using stage = await Stage.set();
@@ -23,7 +23,7 @@ testWith(
 );
 
 testWith(
-  no,
+  onlyForLong ?? no,
   "a keeper that does not answer is killed by a resume, which serves those who wait",
   async () => {
     await using stage = await Stage.set();
@@ -57,7 +57,7 @@ testWith(
 );
 
 testWith(
-  no,
+  onlyForLong ?? no,
   "a proxy that starts in the moment in which the parked one was killed finds the keeper",
   async () => {
     await using stage = await Stage.set();

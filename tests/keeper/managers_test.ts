@@ -95,7 +95,7 @@ async function statusAt(directory: string): Promise<Status | null> {
 }
 
 for (const [name, manage] of [["supervisord", supervisord], ["daemon", daemon]] as const) {
-  const no = (name === "daemon" ? onlyForLong : null) ?? whyNoEpoll() ?? without(name);
+  const no = onlyForLong ?? whyNoEpoll() ?? without(name);
   testWith(no, `${name} stops a parked proxy and starts the next, and nobody notices`, async () => {
     await using temporary = await TemporaryDirectory.make();
     const { path } = temporary;

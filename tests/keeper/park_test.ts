@@ -153,20 +153,24 @@ testWith(
   },
 );
 
-testWith(no, "a resume that belongs to a refused drain does not end the parking", async () => {
-  await using stage = await Stage.set();
-  await stage.drain({ exclusive: true });
-  assert.equal((await stage.proxy.ctl(["drain", "--owner", "me", "--exclusive"])).code, 5);
-  const parked = await stage.park();
-  await stage.resume(stage.proxy);
-  assert.equal((await stage.proxy.status()).state, "parked");
-  await stage.stop();
-  // It was used up: the next one counts.
-  const next = await stage.next();
-  await stage.resume(next);
-  assert.equal((await next.status()).state, "open");
-  await ended(parked, stage);
-});
+testWith(
+  onlyForLong ?? no,
+  "a resume that belongs to a refused drain does not end the parking",
+  async () => {
+    await using stage = await Stage.set();
+    await stage.drain({ exclusive: true });
+    assert.equal((await stage.proxy.ctl(["drain", "--owner", "me", "--exclusive"])).code, 5);
+    const parked = await stage.park();
+    await stage.resume(stage.proxy);
+    assert.equal((await stage.proxy.status()).state, "parked");
+    await stage.stop();
+    // It was used up: the next one counts.
+    const next = await stage.next();
+    await stage.resume(next);
+    assert.equal((await next.status()).state, "open");
+    await ended(parked, stage);
+  },
+);
 
 testWith(
   onlyForLong ?? no,
@@ -191,7 +195,7 @@ testWith(
 );
 
 testWith(
-  no,
+  onlyForLong ?? no,
   "a proxy that starts while the parked one lives takes over from that, which ends",
   async () => {
     await using stage = await Stage.set();
@@ -209,7 +213,7 @@ testWith(
 );
 
 testWith(
-  no,
+  onlyForLong ?? no,
   "the keeper belongs to nobody: own session, own directory, nothing of its caller open",
   async () => {
     await using stage = await Stage.set();
@@ -240,7 +244,7 @@ testWith(no, "a proxy that may not take over from a keeper says who has the clie
 });
 
 testWith(
-  no,
+  onlyForLong ?? no,
   "with-drain may have the proxy parked and restarted, and resumes the next one",
   async () => {
     await using stage = await Stage.set();

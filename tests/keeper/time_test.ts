@@ -108,7 +108,7 @@ testWith(
   },
 );
 
-testWith(no, "a retarget of a parked proxy is that of its successor", async () => {
+testWith(onlyForLong ?? no, "a retarget of a parked proxy is that of its successor", async () => {
   await using stage = await Stage.set();
   await stage.drain();
   await stage.park();

@@ -102,62 +102,69 @@ testNix(
   },
 );
 
-testNix(missing, "the simple deployment: daemons with a PID file and a log", async (nix, t) => {
-  const { hello_world_client, hello_world_server, disnix_tcp_proxy } = await components(nix, {
-    deployment: "deployment-simple",
-    ...withProxy,
-    parameters: 'stateDir = "/home/alice/var";',
-  });
-  assert.ok(hello_world_client && hello_world_server && disnix_tcp_proxy);
+testNix(
+  onlyForLong ?? missing,
+  "the simple deployment: daemons with a PID file and a log",
+  async (nix, t) => {
+    const { hello_world_client, hello_world_server, disnix_tcp_proxy } = await components(nix, {
+      deployment: "deployment-simple",
+      ...withProxy,
+      parameters: 'stateDir = "/home/alice/var";',
+    });
+    assert.ok(hello_world_client && hello_world_server && disnix_tcp_proxy);
 
-  await t.step("the server", async () => {
-    const name = "hello-world-server-3001";
-    const config = await read(hello_world_server, "etc/dysnomia/process", name);
-    assert.match(
-      setting(config, "pidFile") ?? "",
-      new RegExp(`^/home/alice/var/run/${name}-[0-9a-f]{8}\\.pid$`),
-    );
-    const start = startOf(config);
-    await assertIsProgram(start);
-    const text = await read(start);
-    assert.match(text, /--output \/home\/alice\/var\/log\/hello-world-server-3001\.log/);
-    assert.match(text, /bin\/hello-world-server '3001'/);
-  });
+    await t.step("the server", async () => {
+      const name = "hello-world-server-3001";
+      const config = await read(hello_world_server, "etc/dysnomia/process", name);
+      assert.match(
+        setting(config, "pidFile") ?? "",
+        new RegExp(`^/home/alice/var/run/${name}-[0-9a-f]{8}\\.pid$`),
+      );
+      const start = startOf(config);
+      await assertIsProgram(start);
+      const text = await read(start);
+      assert.match(text, /--output \/home\/alice\/var\/log\/hello-world-server-3001\.log/);
+      assert.match(text, /bin\/hello-world-server '3001'/);
+    });
 
-  await t.step("the proxy", async () => {
-    const name = "disnix-tcp-proxy-3000";
-    const config = await read(disnix_tcp_proxy, "etc/dysnomia/process", name);
-    const start = startOf(config);
-    await assertIsProgram(start);
-    const text = await read(start);
-    const directory = "/home/alice/var/run/disnix-tcp-proxy/3000";
-    assert.match(text, new RegExp(`install -d -m 0700 ${directory}\n`));
-    assert.match(
-      text,
-      new RegExp(
-        `disnix-tcp-proxy '--runtime-dir' '${directory}' '--connect-timeout' '10s' ` +
-          "'--stop-timeout' '10s' '3000' '127.0.0.1:3001'\n",
-      ),
-    );
-  });
+    await t.step("the proxy", async () => {
+      const name = "disnix-tcp-proxy-3000";
+      const config = await read(disnix_tcp_proxy, "etc/dysnomia/process", name);
+      const start = startOf(config);
+      await assertIsProgram(start);
+      const text = await read(start);
+      const directory = "/home/alice/var/run/disnix-tcp-proxy/3000";
+      assert.match(text, new RegExp(`install -d -m 0700 ${directory}\n`));
+      assert.match(
+        text,
+        new RegExp(
+          `disnix-tcp-proxy '--runtime-dir' '${directory}' '--connect-timeout' '10s' ` +
+            "'--stop-timeout' '10s' '3000' '127.0.0.1:3001'\n",
+        ),
+      );
+    });
 
-  await t.step("the wrapper", async () => {
-    await assertIsProgram(join(disnix_tcp_proxy, "bin/wrapper"));
-    await assertIsProgram(join(disnix_tcp_proxy, "libexec/wrapper"));
-    const text = await read(disnix_tcp_proxy, "libexec/wrapper");
-    assert.match(text, /directory='\/home\/alice\/var\/run\/disnix-tcp-proxy\/3000'/);
-    assert.match(text, /log='\/home\/alice\/var\/log\/disnix-tcp-proxy-3000\.log'/);
-  });
+    await t.step("the wrapper", async () => {
+      await assertIsProgram(join(disnix_tcp_proxy, "bin/wrapper"));
+      await assertIsProgram(join(disnix_tcp_proxy, "libexec/wrapper"));
+      const text = await read(disnix_tcp_proxy, "libexec/wrapper");
+      assert.match(text, /directory='\/home\/alice\/var\/run\/disnix-tcp-proxy\/3000'/);
+      assert.match(text, /log='\/home\/alice\/var\/log\/disnix-tcp-proxy-3000\.log'/);
+    });
 
-  await t.step("the client knows the proxy", async () => {
-    const client = join(hello_world_client, "bin/hello-world-client");
-    await assertIsProgram(client);
-    assert.match(await read(client), /:-127\.0\.0\.1:3000\}/);
-  });
-});
+    await t.step("the client knows the proxy", async () => {
+      const client = join(hello_world_client, "bin/hello-world-client");
+      await assertIsProgram(client);
+      assert.match(await read(client), /:-127\.0\.0\.1:3000\}/);
+    });
+  },
+);
 
-testNix(missing, "the client goes where it was built for, or where it is told", async (nix) => {
-  const [path = ""] = await nix.build(`
+testNix(
+  onlyForLong ?? missing,
+  "the client goes where it was built for, or where it is told",
+  async (nix) => {
+    const [path = ""] = await nix.build(`
     stub.callPackage (root + "/nix/pkgs/hello-world-client") {
       programs = stub.runCommand "programs" { } ''
         mkdir -p $out/bin
@@ -165,12 +172,13 @@ testNix(missing, "the client goes where it was built for, or where it is told", 
         chmod +x $out/bin/hello-world-client
       '';
     } { hello_world_server = { target.properties.hostname = "test1"; port = 3000; }; }`);
-  const client = join(path, "bin/hello-world-client");
-  const said = async (args: string[], env = {}) => (await run(client, args, env)).stdout.trim();
-  assert.equal(await said([]), "test1:3000");
-  assert.equal(await said([], { HELLO_WORLD_SERVER: "test2:1" }), "test2:1");
-  assert.equal(await said(["test3:1"]), "test1:3000 test3:1");
-});
+    const client = join(path, "bin/hello-world-client");
+    const said = async (args: string[], env = {}) => (await run(client, args, env)).stdout.trim();
+    assert.equal(await said([]), "test1:3000");
+    assert.equal(await said([], { HELLO_WORLD_SERVER: "test2:1" }), "test2:1");
+    assert.equal(await said(["test3:1"]), "test1:3000 test3:1");
+  },
+);
 
 testNix(missing, "every process manager gets its files and the wrapper", async (nix, t) => {
   const all = managers.map((manager) =>
@@ -200,21 +208,25 @@ testNix(missing, "every process manager gets its files and the wrapper", async (
   }
 });
 
-testNix(missing, "an ordinary user's daemons have their logs with the others", async (nix) => {
-  const { disnix_tcp_proxy = "", hello_world_server = "" } = await components(nix, {
-    deployment: "deployment",
-    ...withProxy,
-    parameters: managedBy("disnix", 'stateDir = "/home/alice"; forceDisableUserChange = true;'),
-  });
-  assert.match(
-    await read(disnix_tcp_proxy, "libexec/wrapper"),
-    /log='\/home\/alice\/log\/nixproc-disnix-tcp-proxy-3000\.log'/,
-  );
-  const config = await read(hello_world_server, "etc/dysnomia/process/hello-world-server-3001");
-  await assertIsProgram(startOf(config));
-});
+testNix(
+  onlyForLong ?? missing,
+  "an ordinary user's daemons have their logs with the others",
+  async (nix) => {
+    const { disnix_tcp_proxy = "", hello_world_server = "" } = await components(nix, {
+      deployment: "deployment",
+      ...withProxy,
+      parameters: managedBy("disnix", 'stateDir = "/home/alice"; forceDisableUserChange = true;'),
+    });
+    assert.match(
+      await read(disnix_tcp_proxy, "libexec/wrapper"),
+      /log='\/home\/alice\/log\/nixproc-disnix-tcp-proxy-3000\.log'/,
+    );
+    const config = await read(hello_world_server, "etc/dysnomia/process/hello-world-server-3001");
+    await assertIsProgram(startOf(config));
+  },
+);
 
-testNix(missing, "the unit for systemd", async (nix, t) => {
+testNix(onlyForLong ?? missing, "the unit for systemd", async (nix, t) => {
   const file = "etc/systemd/system/nix-process-disnix-tcp-proxy-3000.service";
   const unitWith = async (parameters: string) => {
     const { disnix_tcp_proxy } = await components(nix, {
@@ -281,23 +293,27 @@ testNix(missing, "the unit for systemd", async (nix, t) => {
   });
 });
 
-testNix(missing, "socket activation: the socket belongs to the service", async (nix) => {
-  const { hello_world_server = "" } = await components(nix, {
-    deployment: "deployment",
-    services: "services-with-socketactivation",
-    distribution: "distribution-without-proxy",
-    parameters: processmgmt,
-  });
-  const units = join(hello_world_server, "etc/systemd/system");
-  const name = "nix-process-hello-world-server-3001";
-  const socket = await read(units, `${name}.socket`);
-  assert.equal(setting(socket, "ListenStream"), "3001");
-  const service = await read(units, `${name}.service`);
-  assert.match(setting(service, "ExecStart") ?? "", /'--exit-when-idle' '30s' '3001'$/);
-});
+testNix(
+  onlyForLong ?? missing,
+  "socket activation: the socket belongs to the service",
+  async (nix) => {
+    const { hello_world_server = "" } = await components(nix, {
+      deployment: "deployment",
+      services: "services-with-socketactivation",
+      distribution: "distribution-without-proxy",
+      parameters: processmgmt,
+    });
+    const units = join(hello_world_server, "etc/systemd/system");
+    const name = "nix-process-hello-world-server-3001";
+    const socket = await read(units, `${name}.socket`);
+    assert.equal(setting(socket, "ListenStream"), "3001");
+    const service = await read(units, `${name}.service`);
+    assert.match(setting(service, "ExecStart") ?? "", /'--exit-when-idle' '30s' '3001'$/);
+  },
+);
 
 testNix(
-  missing,
+  onlyForLong ?? missing,
   "durations and the like of a package are those of its proxy and its wrapper",
   async (nix) => {
     const [path = ""] = await nix.build(`
@@ -335,8 +351,11 @@ testNix(
   },
 );
 
-testNix(missing, "the wrapper makes the user, which Dysnomia must not delete", async (nix) => {
-  const [path = ""] = await nix.build(`
+testNix(
+  onlyForLong ?? missing,
+  "the wrapper makes the user, which Dysnomia must not delete",
+  async (nix) => {
+    const [path = ""] = await nix.build(`
     let packages = import (root + "/nix/deployment/top-level/all-packages.nix") {
       inherit (stub) system;
       pkgs = stub // {
@@ -358,10 +377,11 @@ testNix(missing, "the wrapper makes the user, which Dysnomia must not delete", a
       programs = "/programs";
     }; in packages.disnix_tcp_proxy { port = 80; processType = "sysvinit-script"; }
       { hello_world_server = { target.properties.hostname = "test1"; port = 1; }; }`);
-  const wrapper = join(path, "bin/wrapper");
-  const credentials = join(path, "credentials");
-  const { stdout: activated } = await run(wrapper, ["activate", "wrapper"]);
-  assert.equal(activated, `addgroups ${credentials}\naddusers ${credentials}\n`);
-  const { stdout: deactivated } = await run(wrapper, ["deactivate", "wrapper"]);
-  assert.equal(deactivated, "");
-});
+    const wrapper = join(path, "bin/wrapper");
+    const credentials = join(path, "credentials");
+    const { stdout: activated } = await run(wrapper, ["activate", "wrapper"]);
+    assert.equal(activated, `addgroups ${credentials}\naddusers ${credentials}\n`);
+    const { stdout: deactivated } = await run(wrapper, ["deactivate", "wrapper"]);
+    assert.equal(deactivated, "");
+  },
+);

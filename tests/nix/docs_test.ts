@@ -10,6 +10,7 @@ import {
   TWO_MACHINES,
   whyNoNix,
 } from "./nix.ts";
+import { onlyForLong } from "../support/long.ts";
 
 const missing = whyNoNix();
 const DEPLOYMENTS = ["deployment-simple", "deployment"] as const;
@@ -39,36 +40,40 @@ async function evaluate(nix: Nix, models: Models): Promise<string[]> {
   return Object.keys(drvs as Record<string, string>);
 }
 
-testNix(missing, "each deployment of the documents evaluates as it is written", async (nix, t) => {
-  const all = commands(/^disnix(os)?-env .*-s /);
-  assert.ok(all.length > 5, all.join("\n"));
-  for (const command of new Set(all)) {
-    await t.step(command, async () => {
-      const services = basename(option(command, "-s") ?? "", ".nix");
-      const distribution = option(command, "-d") ?? "";
-      const parameters = option(command, "--extra-params")?.replace(/^\{(.*)\}$/, "$1") ?? "";
-      // A test has no checkout of nix-processmgmt; the last of two would be an error.
-      const known = parameters.replace(/nix-processmgmt = \S+;/, "");
-      // Of the machines of a network Disnix makes the model itself. One of the models is for two.
-      const isForTwo = command.startsWith("disnixos-env") || /moved/.test(distribution);
-      let found = 0;
-      for (const deployment of DEPLOYMENTS) {
-        const models = join(ROOT, "nix", deployment, "DistributedDeployment");
-        if (!exists(join(models, `${services}.nix`))) continue;
-        found++;
-        const isSimple = deployment === "deployment-simple";
-        await evaluate(nix, {
-          deployment,
-          services,
-          distribution: distribution.replace(/\.nix$/, ""),
-          parameters: isSimple ? simple(known) : `${processmgmt} ${known}`,
-          ...(isForTwo && { infrastructure: TWO_MACHINES }),
-        });
-      }
-      assert.ok(found > 0, `no ${services}.nix`);
-    });
-  }
-});
+testNix(
+  onlyForLong ?? missing,
+  "each deployment of the documents evaluates as it is written",
+  async (nix, t) => {
+    const all = commands(/^disnix(os)?-env .*-s /);
+    assert.ok(all.length > 5, all.join("\n"));
+    for (const command of new Set(all)) {
+      await t.step(command, async () => {
+        const services = basename(option(command, "-s") ?? "", ".nix");
+        const distribution = option(command, "-d") ?? "";
+        const parameters = option(command, "--extra-params")?.replace(/^\{(.*)\}$/, "$1") ?? "";
+        // A test has no checkout of nix-processmgmt; the last of two would be an error.
+        const known = parameters.replace(/nix-processmgmt = \S+;/, "");
+        // Of the machines of a network Disnix makes the model itself. One of the models is for two.
+        const isForTwo = command.startsWith("disnixos-env") || /moved/.test(distribution);
+        let found = 0;
+        for (const deployment of DEPLOYMENTS) {
+          const models = join(ROOT, "nix", deployment, "DistributedDeployment");
+          if (!exists(join(models, `${services}.nix`))) continue;
+          found++;
+          const isSimple = deployment === "deployment-simple";
+          await evaluate(nix, {
+            deployment,
+            services,
+            distribution: distribution.replace(/\.nix$/, ""),
+            parameters: isSimple ? simple(known) : `${processmgmt} ${known}`,
+            ...(isForTwo && { infrastructure: TWO_MACHINES }),
+          });
+        }
+        assert.ok(found > 0, `no ${services}.nix`);
+      });
+    }
+  },
+);
 
 /** What Disnix passes on to the simple models: the parameters that they have. */
 function simple(parameters: string): string {
@@ -87,43 +92,55 @@ function exists(path: string): boolean {
 }
 
 for (const deployment of DEPLOYMENTS) {
-  testNix(missing, `${deployment}: each machine is one target, as shipped`, async (nix) => {
-    const hosts = await nix.evaluate(
-      `map (target: target.properties.hostname)
+  testNix(
+    onlyForLong ?? missing,
+    `${deployment}: each machine is one target, as shipped`,
+    async (nix) => {
+      const hosts = await nix.evaluate(
+        `map (target: target.properties.hostname)
         (builtins.attrValues (import (root + "/nix/${deployment}/DistributedDeployment/infrastructure.nix")))`,
-    ) as string[];
-    assert.deepEqual(hosts, [...new Set(hosts)]);
-  });
+      ) as string[];
+      assert.deepEqual(hosts, [...new Set(hosts)]);
+    },
+  );
 
-  testNix(missing, `${deployment}: with a second machine the client is there`, async (nix) => {
-    const models = `root + "/nix/${deployment}/DistributedDeployment"`;
-    for (const name of ["distribution-with-proxy", "distribution-without-proxy"]) {
-      const { hello_world_client, hello_world_server } = await nix.evaluate(
-        `builtins.mapAttrs (_: map (target: target.properties.hostname))
+  testNix(
+    onlyForLong ?? missing,
+    `${deployment}: with a second machine the client is there`,
+    async (nix) => {
+      const models = `root + "/nix/${deployment}/DistributedDeployment"`;
+      for (const name of ["distribution-with-proxy", "distribution-without-proxy"]) {
+        const { hello_world_client, hello_world_server } = await nix.evaluate(
+          `builtins.mapAttrs (_: map (target: target.properties.hostname))
           (import (${models} + "/${name}.nix") { infrastructure = ${TWO_MACHINES}; })`,
-      ) as Record<string, string[]>;
-      assert.deepEqual([hello_world_client, hello_world_server], [["test2"], ["test1"]]);
-    }
-  });
+        ) as Record<string, string[]>;
+        assert.deepEqual([hello_world_client, hello_world_server], [["test2"], ["test1"]]);
+      }
+    },
+  );
 
-  testNix(missing, `${deployment}: the durations of the documents can be given`, async (nix) => {
-    const line = /^ *pkg = customPkgs\.disnix_tcp_proxy \{.*?\};$/ms;
-    const [written] = documents.flatMap((text) => line.exec(text) ?? []);
-    assert.ok(written !== undefined);
-    const copy = join(nix.directory, "nix");
-    const parts = ["nix", "deno.json", "deno.lock"].map((name) => join(ROOT, name));
-    await new Deno.Command("cp", { args: ["-r", ...parts, nix.directory] }).output();
-    const path = join(copy, deployment, "DistributedDeployment/services-with-proxy.nix");
-    const before = await Deno.readTextFile(path);
-    await Deno.writeTextFile(path, before.replace(line, () => written));
-    assert.notEqual(await Deno.readTextFile(path), before);
-    const names = await evaluate(nix, {
-      deployment,
-      copy,
-      services: "services-with-proxy",
-      distribution: "distribution-with-proxy",
-      parameters: deployment === "deployment" ? processmgmt : "",
-    });
-    assert.ok(names.includes("disnix_tcp_proxy"));
-  });
+  testNix(
+    onlyForLong ?? missing,
+    `${deployment}: the durations of the documents can be given`,
+    async (nix) => {
+      const line = /^ *pkg = customPkgs\.disnix_tcp_proxy \{.*?\};$/ms;
+      const [written] = documents.flatMap((text) => line.exec(text) ?? []);
+      assert.ok(written !== undefined);
+      const copy = join(nix.directory, "nix");
+      const parts = ["nix", "deno.json", "deno.lock"].map((name) => join(ROOT, name));
+      await new Deno.Command("cp", { args: ["-r", ...parts, nix.directory] }).output();
+      const path = join(copy, deployment, "DistributedDeployment/services-with-proxy.nix");
+      const before = await Deno.readTextFile(path);
+      await Deno.writeTextFile(path, before.replace(line, () => written));
+      assert.notEqual(await Deno.readTextFile(path), before);
+      const names = await evaluate(nix, {
+        deployment,
+        copy,
+        services: "services-with-proxy",
+        distribution: "distribution-with-proxy",
+        parameters: deployment === "deployment" ? processmgmt : "",
+      });
+      assert.ok(names.includes("disnix_tcp_proxy"));
+    },
+  );
 }

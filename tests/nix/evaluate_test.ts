@@ -69,7 +69,7 @@ testNix(
   },
 );
 
-testNix(missing, "socket activation evaluates", async (nix) => {
+testNix(onlyForLong ?? missing, "socket activation evaluates", async (nix) => {
   const models: Models = {
     deployment: "deployment",
     services: "services-with-socketactivation",
@@ -83,39 +83,47 @@ testNix(missing, "socket activation evaluates", async (nix) => {
 });
 
 for (const deployment of ["deployment", "deployment-simple"]) {
-  testNix(missing, `${deployment}: the models of the network evaluate`, async (nix) => {
-    const models = `let models = root + "/nix/${deployment}/DistributedDeployment"; in`;
-    assert.deepEqual(
-      await nix.evaluate(`${models} builtins.mapAttrs
+  testNix(
+    onlyForLong ?? missing,
+    `${deployment}: the models of the network evaluate`,
+    async (nix) => {
+      const models = `let models = root + "/nix/${deployment}/DistributedDeployment"; in`;
+      assert.deepEqual(
+        await nix.evaluate(`${models} builtins.mapAttrs
         (_: machine: (machine { pkgs = stub; }).services.disnix.enable)
         (import (models + "/network.nix"))`),
-      { test1: true, test2: true },
-    );
-    assert.deepEqual(
-      await nix.evaluate(`${models} builtins.mapAttrs
+        { test1: true, test2: true },
+      );
+      assert.deepEqual(
+        await nix.evaluate(`${models} builtins.mapAttrs
         (_: machine: machine.deployment.targetEnv) (import (models + "/network-virtualbox.nix"))`),
-      { test1: "virtualbox", test2: "virtualbox" },
-    );
-    assert.equal(
-      await nix.evaluate(`${models}
+        { test1: "virtualbox", test2: "virtualbox" },
+      );
+      assert.equal(
+        await nix.evaluate(`${models}
         let
           inherit (import (models + "/idresources.nix")) ports;
           inherit (import (models + "/ids.nix")) ids lastAssignments;
         in builtins.all (port: port >= ports.min && port <= lastAssignments.ports)
           (builtins.attrValues ids.ports)`),
-      true,
-      "the ports that were assigned are among those that there are",
-    );
-  });
+        true,
+        "the ports that were assigned are among those that there are",
+      );
+    },
+  );
 }
 
-testNix(missing, "an upstream with an IPv6 address stands in brackets", async (nix) => {
-  const addressOf = (host: string) =>
-    nix.evaluate(`import (root + "/nix/pkgs/address-of.nix")
+testNix(
+  onlyForLong ?? missing,
+  "an upstream with an IPv6 address stands in brackets",
+  async (nix) => {
+    const addressOf = (host: string) =>
+      nix.evaluate(`import (root + "/nix/pkgs/address-of.nix")
       { target.properties.hostname = "${host}"; port = 80; }`);
-  assert.equal(await addressOf("fe80::1"), "[fe80::1]:80");
-  assert.equal(await addressOf("test1"), "test1:80");
-});
+    assert.equal(await addressOf("fe80::1"), "[fe80::1]:80");
+    assert.equal(await addressOf("test1"), "test1:80");
+  },
+);
 
 testNix(missing, "the wrapper asks Dysnomia for the module of its process manager", async (nix) => {
   const moduleOf = async (processType: string) => {
@@ -141,11 +149,15 @@ testNix(missing, "the package says what it is", async (nix) => {
   assert.deepEqual(Object.keys(meta), ["description", "license", "mainProgram", "platforms"]);
 });
 
-testNix(missing, "without the runtime for executables the package says so", async (nix) => {
-  const expression = `(stub.callPackage (root + "/nix/package.nix")
+testNix(
+  onlyForLong ?? missing,
+  "without the runtime for executables the package says so",
+  async (nix) => {
+    const expression = `(stub.callPackage (root + "/nix/package.nix")
     { deno = { outPath = "/deno"; version = "2.8.0"; }; }).drvPath`;
-  await assert.rejects(nix.evaluate(expression), /deno 2\.8\.0 has no output "denort"/);
-});
+    await assert.rejects(nix.evaluate(expression), /deno 2\.8\.0 has no output "denort"/);
+  },
+);
 
 testNix(missing, "the module makes a service of each instance", async (nix) => {
   const { systemd, users, networking } = await nix.evaluate(`
@@ -206,60 +218,71 @@ testNix(missing, "the module makes a service of each instance", async (nix) => {
   assert.deepEqual(networking, { firewall: { allowedTCPPorts: [8080] } });
 });
 
-testNix(missing, "the page is a service of a user of its own, with a password", async (nix) => {
-  const page = async (options: string) =>
-    await nix.evaluate(`(import (root + "/tests/nix/stub/module.nix")).evaluate {
+testNix(
+  onlyForLong ?? missing,
+  "the page is a service of a user of its own, with a password",
+  async (nix) => {
+    const page = async (options: string) =>
+      await nix.evaluate(`(import (root + "/tests/nix/stub/module.nix")).evaluate {
       module = import (root + "/nix/page.nix");
       pkgs = stub;
       service = "disnix-tcp-proxy-page";
       instances = ${options};
     }`) as { systemd: { services: Record<string, { serviceConfig: Record<string, unknown> }> } };
-  assert.deepEqual(await page("null"), {});
-  const password = 'passwordFile = "/run/keys/page";';
-  const { systemd } = await page(
-    `{ ${password} controlGroups = [ "wheel" ]; allowedHosts = [ "a.example" ]; }`,
-  );
-  const config = systemd.services["disnix-tcp-proxy-page"]?.serviceConfig ?? {};
-  assert.match(
-    `${config["ExecStart"]}`,
-    /proxyctl" "serve" "--listen" "127\.0\.0\.1:8404" "--allow-host" "a\.example" --password-file \$\{CREDENTIALS_DIRECTORY\}\/password$/,
-  );
-  assert.deepEqual(config["SupplementaryGroups"], ["wheel"]);
-  assert.equal(config["LoadCredential"], "password:/run/keys/page");
-  await assert.rejects(page(`{ ${password} controlGroups = [ ]; }`), /controlGroups is empty/);
-  await assert.rejects(page('{ controlGroups = [ "wheel" ]; }'), /passwordFile is not defined/);
-  const stored = 'passwordFile = "/nix/store/a"; controlGroups = [ "wheel" ];';
-  await assert.rejects(page(`{ ${stored} }`), /is in the store/);
-});
+    assert.deepEqual(await page("null"), {});
+    const password = 'passwordFile = "/run/keys/page";';
+    const { systemd } = await page(
+      `{ ${password} controlGroups = [ "wheel" ]; allowedHosts = [ "a.example" ]; }`,
+    );
+    const config = systemd.services["disnix-tcp-proxy-page"]?.serviceConfig ?? {};
+    assert.match(
+      `${config["ExecStart"]}`,
+      /proxyctl" "serve" "--listen" "127\.0\.0\.1:8404" "--allow-host" "a\.example" --password-file \$\{CREDENTIALS_DIRECTORY\}\/password$/,
+    );
+    assert.deepEqual(config["SupplementaryGroups"], ["wheel"]);
+    assert.equal(config["LoadCredential"], "password:/run/keys/page");
+    await assert.rejects(page(`{ ${password} controlGroups = [ ]; }`), /controlGroups is empty/);
+    await assert.rejects(page('{ controlGroups = [ "wheel" ]; }'), /passwordFile is not defined/);
+    const stored = 'passwordFile = "/nix/store/a"; controlGroups = [ "wheel" ];';
+    await assert.rejects(page(`{ ${stored} }`), /is in the store/);
+  },
+);
 
-testNix(missing, "the module without instances does nothing", async (nix) => {
+testNix(onlyForLong ?? missing, "the module without instances does nothing", async (nix) => {
   assert.deepEqual(await nix.evaluate(moduleWith("")), {});
 });
 
-testNix(missing, "the module refuses what cannot work, and says why", async (nix) => {
-  const web = 'listen = "8080"; upstream = "a:1";';
-  const refused: [string, RegExp][] = [
-    ['web = { listen = "http"; upstream = "a:1"; };', /web\.listen is "http"/],
-    ['web = { listen = "70000"; upstream = "a:1"; };', /web\.listen is "70000"/],
-    ['web = { listen = "8080"; upstream = "a"; };', /web\.upstream is "a", and must be HOST:PORT/],
-    [
-      'web = { listen = "localhost:80"; upstream = "a:1"; socketActivation = true; };',
-      /systemd resolves no names/,
-    ],
-    [`web = { ${web} exitIdleTime = "5m"; };`, /needs socketActivation/],
-    [`web = { ${web} }; other = { ${web} };`, /have the same port/],
-    [`web = { ${web} stopTimeout = "soon"; };`, /stopTimeout/],
-    [`web = { ${web} stopTimeout = "5s5m"; };`, /stopTimeout/],
-    ['web = { listen = "08080"; upstream = "a:1"; };', /web\.listen is "08080"/],
-    [`web = { ${web} socketActivation = true; exitIdleTime = "soon"; };`, /exitIdleTime/],
-    [`"a b" = { ${web} };`, /"a b" must have a name of letters/],
-    [`web = { ${web} threads = 0; };`, /threads/],
-    ['web = { listen = "8080"; };', /web\.upstream is not defined/],
-  ];
-  for (const [instances, message] of refused) {
-    await assert.rejects(nix.evaluate(moduleWith(instances)), message, instances);
-  }
-});
+testNix(
+  onlyForLong ?? missing,
+  "the module refuses what cannot work, and says why",
+  async (nix) => {
+    const web = 'listen = "8080"; upstream = "a:1";';
+    const refused: [string, RegExp][] = [
+      ['web = { listen = "http"; upstream = "a:1"; };', /web\.listen is "http"/],
+      ['web = { listen = "70000"; upstream = "a:1"; };', /web\.listen is "70000"/],
+      [
+        'web = { listen = "8080"; upstream = "a"; };',
+        /web\.upstream is "a", and must be HOST:PORT/,
+      ],
+      [
+        'web = { listen = "localhost:80"; upstream = "a:1"; socketActivation = true; };',
+        /systemd resolves no names/,
+      ],
+      [`web = { ${web} exitIdleTime = "5m"; };`, /needs socketActivation/],
+      [`web = { ${web} }; other = { ${web} };`, /have the same port/],
+      [`web = { ${web} stopTimeout = "soon"; };`, /stopTimeout/],
+      [`web = { ${web} stopTimeout = "5s5m"; };`, /stopTimeout/],
+      ['web = { listen = "08080"; upstream = "a:1"; };', /web\.listen is "08080"/],
+      [`web = { ${web} socketActivation = true; exitIdleTime = "soon"; };`, /exitIdleTime/],
+      [`"a b" = { ${web} };`, /"a b" must have a name of letters/],
+      [`web = { ${web} threads = 0; };`, /threads/],
+      ['web = { listen = "8080"; };', /web\.upstream is not defined/],
+    ];
+    for (const [instances, message] of refused) {
+      await assert.rejects(nix.evaluate(moduleWith(instances)), message, instances);
+    }
+  },
+);
 
 testNix(onlyForLong ?? missing, "release.nix evaluates", async (nix) => {
   const release = `import (root + "/nix/release.nix") {

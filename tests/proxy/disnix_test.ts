@@ -2,30 +2,36 @@ import assert from "node:assert/strict";
 import { echo } from "../relay/peer.ts";
 import { lendProxy } from "../support/lent_proxy.ts";
 import { Proxy } from "../support/proxy.ts";
+import { onlyForLong } from "../support/long.ts";
+import { testWith } from "../support/tools.ts";
 
 /** What the wrapper calls for Disnix. */
 const LOCK = ["drain", "--owner", "disnix", "--exclusive", "--timeout", "5m", "--lease", "15m"];
 const UNLOCK = ["resume", "--owner", "disnix"];
 
-Deno.test("a second deployer's lock is refused, and its unlock releases nothing", async () => {
-  await using service = await echo();
-  await using proxy = await Proxy.start(service.address);
-  assert.equal((await proxy.ctl(LOCK)).code, 0);
-  const refused = await proxy.ctl(LOCK);
-  assert.equal(refused.code, 5);
-  assert.match(refused.stderr, /^proxyctl: The proxy is drained by "disnix" .*exclusive\)\n$/);
+testWith(
+  onlyForLong,
+  "a second deployer's lock is refused, and its unlock releases nothing",
+  async () => {
+    await using service = await echo();
+    await using proxy = await Proxy.start(service.address);
+    assert.equal((await proxy.ctl(LOCK)).code, 0);
+    const refused = await proxy.ctl(LOCK);
+    assert.equal(refused.code, 5);
+    assert.match(refused.stderr, /^proxyctl: The proxy is drained by "disnix" .*exclusive\)\n$/);
 
-  // Disnix unlocks also what it failed to lock.
-  const absorbed = await proxy.ctl([...UNLOCK, "--json"]);
-  assert.equal(absorbed.code, 0);
-  const result = JSON.parse(absorbed.stdout);
-  assert.deepEqual([result.changed, result.absorbed], [false, true]);
-  assert.equal((await proxy.status()).state, "drained");
+    // Disnix unlocks also what it failed to lock.
+    const absorbed = await proxy.ctl([...UNLOCK, "--json"]);
+    assert.equal(absorbed.code, 0);
+    const result = JSON.parse(absorbed.stdout);
+    assert.deepEqual([result.changed, result.absorbed], [false, true]);
+    assert.equal((await proxy.status()).state, "drained");
 
-  const released = await proxy.ctl([...UNLOCK, "--json"]);
-  assert.equal(JSON.parse(released.stdout).changed, true);
-  assert.equal((await proxy.status()).state, "open");
-});
+    const released = await proxy.ctl([...UNLOCK, "--json"]);
+    assert.equal(JSON.parse(released.stdout).changed, true);
+    assert.equal((await proxy.status()).state, "open");
+  },
+);
 
 Deno.test("the unlock of a proxy that was never locked succeeds", async () => {
   await using lent = await lendProxy();
@@ -52,7 +58,7 @@ Deno.test("a refusal is remembered over a crash of the proxy", async () => {
   }
 });
 
-Deno.test("a lock that fails by its deadline leaves nothing to absorb", async () => {
+testWith(onlyForLong, "a lock that fails by its deadline leaves nothing to absorb", async () => {
   await using lent = await lendProxy();
   const { proxy } = lent;
   {

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { echo } from "../relay/peer.ts";
 import { lendProxy } from "../support/lent_proxy.ts";
 import { Proxy } from "../support/proxy.ts";
+import { onlyForLong } from "../support/long.ts";
+import { testWith } from "../support/tools.ts";
 
 Deno.test("a drain waits for those who are active, and holds who comes until a resume serves them", async () => {
   await using old = await echo();
@@ -124,15 +126,19 @@ Deno.test("a drain that nobody waits for goes on by itself until it is drained",
   await proxy.logged("drained");
 });
 
-Deno.test("a drain that nobody waits for ends at once where nothing is active", async () => {
-  await using lent = await lendProxy();
-  const { proxy } = lent;
-  const text = await proxy.ctl(["drain", "--no-wait"]);
-  assert.deepEqual([text.code, text.stdout], [0, "Drained\n"]);
-  const again = await proxy.ctl(["drain", "--no-wait", "--json"]);
-  assert.equal(again.code, 0);
-  assert.equal(JSON.parse(again.stdout).state, "drained");
-});
+testWith(
+  onlyForLong,
+  "a drain that nobody waits for ends at once where nothing is active",
+  async () => {
+    await using lent = await lendProxy();
+    const { proxy } = lent;
+    const text = await proxy.ctl(["drain", "--no-wait"]);
+    assert.deepEqual([text.code, text.stdout], [0, "Drained\n"]);
+    const again = await proxy.ctl(["drain", "--no-wait", "--json"]);
+    assert.equal(again.code, 0);
+    assert.equal(JSON.parse(again.stdout).state, "drained");
+  },
+);
 
 Deno.test("a lease that expires serves the held clients, and the log warns", async () => {
   await using lent = await lendProxy();
@@ -159,7 +165,7 @@ Deno.test("who waits for a drain that somebody else ends gets 9", async () => {
 });
 
 for (const signal of ["SIGTERM", "SIGKILL"] as const) {
-  Deno.test(`who waits for a drain when the proxy gets ${signal} gets 9`, async () => {
+  testWith(onlyForLong, `who waits for a drain when the proxy gets ${signal} gets 9`, async () => {
     await using service = await echo();
     await using proxy = await Proxy.start(service.address, { args: ["--stop-timeout", "0s"] });
     using _active = await proxy.served();
@@ -173,17 +179,21 @@ for (const signal of ["SIGTERM", "SIGKILL"] as const) {
   });
 }
 
-Deno.test("a client that is gone before its drain began leaves none behind", async () => {
-  await using service = await echo();
-  await using proxy = await Proxy.start(service.address);
-  using _active = await proxy.served();
-  proxy.process.kill("SIGSTOP");
-  const socket = await Deno.connect({ transport: "unix", path: proxy.controlSocket });
-  const body = '{"owner":"gone"}';
-  const head = `POST /v1/drain HTTP/1.1\r\nhost: a\r\ncontent-length: ${body.length}\r\n\r\n`;
-  await socket.write(new TextEncoder().encode(head + body));
-  socket.close();
-  proxy.process.kill("SIGCONT");
-  await proxy.logged("drain");
-  assert.equal((await proxy.logged("resume"))["cause"], "cancelled");
-});
+testWith(
+  onlyForLong,
+  "a client that is gone before its drain began leaves none behind",
+  async () => {
+    await using service = await echo();
+    await using proxy = await Proxy.start(service.address);
+    using _active = await proxy.served();
+    proxy.process.kill("SIGSTOP");
+    const socket = await Deno.connect({ transport: "unix", path: proxy.controlSocket });
+    const body = '{"owner":"gone"}';
+    const head = `POST /v1/drain HTTP/1.1\r\nhost: a\r\ncontent-length: ${body.length}\r\n\r\n`;
+    await socket.write(new TextEncoder().encode(head + body));
+    socket.close();
+    proxy.process.kill("SIGCONT");
+    await proxy.logged("drain");
+    assert.equal((await proxy.logged("resume"))["cause"], "cancelled");
+  },
+);

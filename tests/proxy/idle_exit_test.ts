@@ -3,6 +3,8 @@ import { IdleExit, type IdleProxy } from "../../lib/proxy/idle_exit.ts";
 import { echo, type Peer } from "../relay/peer.ts";
 import { FakeTimers } from "../support/fake_timers.ts";
 import { Proxy } from "../support/proxy.ts";
+import { onlyForLong } from "../support/long.ts";
+import { testWith } from "../support/tools.ts";
 
 /** The idle time of the proxies here, in milliseconds. */
 const TIME = 400;
@@ -80,7 +82,7 @@ Deno.test("a drained proxy does not end for being idle, and the time counts anew
   assert.ok(took >= TIME, `${took} ms`);
 });
 
-Deno.test("a signal ends a proxy with --exit-idle-time as any other", async () => {
+testWith(onlyForLong, "a signal ends a proxy with --exit-idle-time as any other", async () => {
   await using service = await echo();
   const [started, client] = await startServing(service);
   await using proxy = started;
@@ -94,64 +96,68 @@ Deno.test("a signal ends a proxy with --exit-idle-time as any other", async () =
   assert.equal(proxy.log().at(-1)?.["event"], "stopped");
 });
 
-Deno.test("it is looked again only when the time could be over, and whoever came meanwhile stays", async () => {
-  using timers = new FakeTimers();
-  let now = 0;
-  let looks = 0;
-  let idleSince: number | null = null;
-  let queued = 0;
-  let suspended = 0;
-  let isShutDown = false;
-  const proxy: IdleProxy = {
-    clock: { now: () => now, wall: () => now, after: () => () => {} },
-    relay: {
-      active: 0,
-      get queued() {
-        return queued;
+testWith(
+  onlyForLong,
+  "it is looked again only when the time could be over, and whoever came meanwhile stays",
+  async () => {
+    using timers = new FakeTimers();
+    let now = 0;
+    let looks = 0;
+    let idleSince: number | null = null;
+    let queued = 0;
+    let suspended = 0;
+    let isShutDown = false;
+    const proxy: IdleProxy = {
+      clock: { now: () => now, wall: () => now, after: () => () => {} },
+      relay: {
+        active: 0,
+        get queued() {
+          return queued;
+        },
+        get suspended() {
+          return suspended;
+        },
+        get idleFor() {
+          return idleSince === null ? 0 : now - idleSince;
+        },
+        shutDown() {
+          isShutDown = true;
+          return Promise.resolve();
+        },
       },
-      get suspended() {
-        return suspended;
+      drain: {
+        get status() {
+          looks++;
+          return { state: "open" as const } as IdleProxy["drain"]["status"];
+        },
+        stopIfUnused: (end) => Promise.resolve(end()),
       },
-      get idleFor() {
-        return idleSince === null ? 0 : now - idleSince;
-      },
-      shutDown() {
-        isShutDown = true;
-        return Promise.resolve();
-      },
-    },
-    drain: {
-      get status() {
-        looks++;
-        return { state: "open" as const } as IdleProxy["drain"]["status"];
-      },
-      stopIfUnused: (end) => Promise.resolve(end()),
-    },
-    log: { info() {} },
-  };
-  const pass = async (milliseconds: number) => {
-    for (const end = now + milliseconds; now < end; now++) {
-      timers.pass(1);
-      await Promise.resolve();
-    }
-  };
-  const exit = new IdleExit(10_000, proxy);
-  exit.opened();
-  await pass(60_000);
-  assert.ok(looks >= 4 && looks <= 6, `${looks} looks`);
-  idleSince = now;
-  queued = 1;
-  await pass(10_500);
-  assert.equal(isShutDown, false, "somebody waits");
-  queued = 0;
-  suspended = 1;
-  looks = 0;
-  await pass(20_000);
-  assert.equal(isShutDown, false, "somebody may go on");
-  assert.ok(looks <= 3, `${looks} looks while somebody is suspended`);
-  suspended = 0;
-  await pass(10_500);
-  assert.equal(isShutDown, true);
-  await exit.over;
-  assert.equal(await exit.stop(), true);
-});
+      log: { info() {} },
+    };
+    const pass = async (milliseconds: number) => {
+      for (const end = now + milliseconds; now < end; now++) {
+        timers.pass(1);
+        await Promise.resolve();
+      }
+    };
+    const exit = new IdleExit(10_000, proxy);
+    exit.opened();
+    await pass(60_000);
+    assert.ok(looks >= 4 && looks <= 6, `${looks} looks`);
+    idleSince = now;
+    queued = 1;
+    await pass(10_500);
+    assert.equal(isShutDown, false, "somebody waits");
+    queued = 0;
+    suspended = 1;
+    looks = 0;
+    await pass(20_000);
+    assert.equal(isShutDown, false, "somebody may go on");
+    assert.ok(looks <= 3, `${looks} looks while somebody is suspended`);
+    suspended = 0;
+    await pass(10_500);
+    assert.equal(isShutDown, true);
+    await exit.over;
+    assert.equal(await exit.stop(), true);
+  },
+);

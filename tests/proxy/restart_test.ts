@@ -48,21 +48,25 @@ testWith(
   },
 );
 
-Deno.test("a proxy killed while draining is open again, loudly, for nobody waits any more", async () => {
-  await using temporary = await TemporaryDirectory.make();
-  const directory = `${temporary.path}/proxy`;
-  await using service = await echo();
-  await using first = await Proxy.start(service.address, { directory });
-  using _active = await first.served();
-  await using _drain = first.startCtl(DRAIN);
-  await first.logged("drain");
-  await first.crash();
-  await using second = await Proxy.start(service.address, { directory });
-  assert.equal((await second.logged("abandoned"))["level"], "WARN");
-  using client = await second.served();
-  assert.equal(client.received, 2);
-  assert.equal((await second.status()).state, "open");
-});
+testWith(
+  onlyForLong,
+  "a proxy killed while draining is open again, loudly, for nobody waits any more",
+  async () => {
+    await using temporary = await TemporaryDirectory.make();
+    const directory = `${temporary.path}/proxy`;
+    await using service = await echo();
+    await using first = await Proxy.start(service.address, { directory });
+    using _active = await first.served();
+    await using _drain = first.startCtl(DRAIN);
+    await first.logged("drain");
+    await first.crash();
+    await using second = await Proxy.start(service.address, { directory });
+    assert.equal((await second.logged("abandoned"))["level"], "WARN");
+    using client = await second.served();
+    assert.equal(client.received, 2);
+    assert.equal((await second.status()).state, "open");
+  },
+);
 
 testWith(
   onlyForLong,
@@ -103,62 +107,70 @@ Deno.test("a retarget during a drain survives a crash, unless the command line n
   assert.equal(await client.read(1), "3");
 });
 
-Deno.test("after a retarget the next process says which upstream counts, and why", async () => {
-  await using temporary = await TemporaryDirectory.make();
-  const directory = `${temporary.path}/proxy`;
-  await using first = await echo();
-  await using second = await echo();
-  const [one, two] = [formatAddress(first.address), formatAddress(second.address)];
-  const start = () => Proxy.start(first.address, { directory });
-  {
+testWith(
+  onlyForLong,
+  "after a retarget the next process says which upstream counts, and why",
+  async () => {
+    await using temporary = await TemporaryDirectory.make();
+    const directory = `${temporary.path}/proxy`;
+    await using first = await echo();
+    await using second = await echo();
+    const [one, two] = [formatAddress(first.address), formatAddress(second.address)];
+    const start = () => Proxy.start(first.address, { directory });
+    {
+      await using proxy = await start();
+      await proxy.retarget(second.address);
+      await proxy.crash();
+    }
+    {
+      await using proxy = await start();
+      assert.deepEqual(
+        [(await proxy.logged("retarget_over"))["message"], (await proxy.status()).upstream],
+        [
+          `New connections go to ${one}, as the command line says; the retarget to ${two} was for the ` +
+          `process before: proxyctl retarget ${two} to have it again`,
+          one,
+        ],
+      );
+      await proxy.drain();
+      await proxy.retarget(second.address);
+      await proxy.crash();
+    }
+    {
+      await using proxy = await start();
+      assert.deepEqual(
+        [(await proxy.logged("retarget"))["message"], (await proxy.status()).upstream],
+        [
+          `New connections go to ${two}, by a retarget that goes on, not to ${one} as the command line ` +
+          `says: proxyctl retarget ${one} to end that`,
+          two,
+        ],
+      );
+      assert.deepEqual(proxy.log("retarget_over"), []);
+      await proxy.retarget(first.address);
+      await proxy.resume();
+      await proxy.crash();
+    }
     await using proxy = await start();
-    await proxy.retarget(second.address);
-    await proxy.crash();
-  }
-  {
-    await using proxy = await start();
-    assert.deepEqual(
-      [(await proxy.logged("retarget_over"))["message"], (await proxy.status()).upstream],
-      [
-        `New connections go to ${one}, as the command line says; the retarget to ${two} was for the ` +
-        `process before: proxyctl retarget ${two} to have it again`,
-        one,
-      ],
-    );
-    await proxy.drain();
-    await proxy.retarget(second.address);
-    await proxy.crash();
-  }
-  {
-    await using proxy = await start();
-    assert.deepEqual(
-      [(await proxy.logged("retarget"))["message"], (await proxy.status()).upstream],
-      [
-        `New connections go to ${two}, by a retarget that goes on, not to ${one} as the command line ` +
-        `says: proxyctl retarget ${one} to end that`,
-        two,
-      ],
-    );
-    assert.deepEqual(proxy.log("retarget_over"), []);
-    await proxy.retarget(first.address);
-    await proxy.resume();
-    await proxy.crash();
-  }
-  await using proxy = await start();
-  assert.deepEqual([...proxy.log("retarget_over"), ...proxy.log("retarget")], []);
-});
+    assert.deepEqual([...proxy.log("retarget_over"), ...proxy.log("retarget")], []);
+  },
+);
 
-Deno.test("a drain record that cannot be understood is moved aside, and the proxy is open", async () => {
-  await using temporary = await TemporaryDirectory.make();
-  const directory = `${temporary.path}/proxy`;
-  await Deno.mkdir(directory);
-  await Deno.writeTextFile(`${directory}/drain.json`, '{"state":');
-  await using service = await echo();
-  await using proxy = await Proxy.start(service.address, { directory });
-  assert.equal((await proxy.status()).state, "open");
-  assert.equal((await proxy.logged("corrupt"))["level"], "ERROR");
-  assert.equal(await Deno.readTextFile(`${directory}/drain.json.corrupt`), '{"state":');
-});
+testWith(
+  onlyForLong,
+  "a drain record that cannot be understood is moved aside, and the proxy is open",
+  async () => {
+    await using temporary = await TemporaryDirectory.make();
+    const directory = `${temporary.path}/proxy`;
+    await Deno.mkdir(directory);
+    await Deno.writeTextFile(`${directory}/drain.json`, '{"state":');
+    await using service = await echo();
+    await using proxy = await Proxy.start(service.address, { directory });
+    assert.equal((await proxy.status()).state, "open");
+    assert.equal((await proxy.logged("corrupt"))["level"], "ERROR");
+    assert.equal(await Deno.readTextFile(`${directory}/drain.json.corrupt`), '{"state":');
+  },
+);
 
 Deno.test("a drain that cannot be recorded is refused, and the proxy is still open", async () => {
   await using service = await echo();

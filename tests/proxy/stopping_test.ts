@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { echo } from "../relay/peer.ts";
 import { Proxy } from "../support/proxy.ts";
+import { onlyForLong } from "../support/long.ts";
+import { testWith } from "../support/tools.ts";
 
 /** A proxy that waits for whoever is active, however long that takes: "at once" needs no clock. */
 const FOR_EVER = { args: ["--stop-timeout", "none"] };
@@ -25,15 +27,19 @@ for (const signal of ["SIGTERM", "SIGINT", "SIGQUIT"] as const) {
   });
 }
 
-Deno.test("who asks for nothing on the control socket does not hold up the end", async () => {
-  await using service = await echo();
-  await using proxy = await Proxy.start(service.address, FOR_EVER);
-  using _silent = await Deno.connect({ transport: "unix", path: proxy.controlSocket });
-  using half = await Deno.connect({ transport: "unix", path: proxy.controlSocket });
-  await half.write(new TextEncoder().encode("GET /v1/status HTTP/1.1\r\n"));
-  await proxy.status();
-  await stop(proxy);
-});
+testWith(
+  onlyForLong,
+  "who asks for nothing on the control socket does not hold up the end",
+  async () => {
+    await using service = await echo();
+    await using proxy = await Proxy.start(service.address, FOR_EVER);
+    using _silent = await Deno.connect({ transport: "unix", path: proxy.controlSocket });
+    using half = await Deno.connect({ transport: "unix", path: proxy.controlSocket });
+    await half.write(new TextEncoder().encode("GET /v1/status HTTP/1.1\r\n"));
+    await proxy.status();
+    await stop(proxy);
+  },
+);
 
 Deno.test("stopping while open, active clients may finish and no new one is let in", async () => {
   await using service = await echo();
@@ -74,21 +80,25 @@ Deno.test("stopping while open, those who are queued are served first", async ()
   assert.deepEqual(await ended(proxy), { code: 0, signal: null });
 });
 
-Deno.test("stopping while open, those for whom there was no room are served as well", async () => {
-  await using service = await echo();
-  await using proxy = await Proxy.start(service.address, { args: ["--max-connections", "1"] });
-  using active = await proxy.served();
-  using waiting = await proxy.connect();
-  await waiting.send("hi");
-  await proxy.until((now) => now.queued === 1);
-  proxy.process.kill("SIGTERM");
-  await proxy.logged("stop");
-  active.finish();
-  assert.equal(await waiting.read(2), "hi");
-  waiting.finish();
-  assert.equal(await waiting.rest(), "");
-  assert.deepEqual(await ended(proxy), { code: 0, signal: null });
-});
+testWith(
+  onlyForLong,
+  "stopping while open, those for whom there was no room are served as well",
+  async () => {
+    await using service = await echo();
+    await using proxy = await Proxy.start(service.address, { args: ["--max-connections", "1"] });
+    using active = await proxy.served();
+    using waiting = await proxy.connect();
+    await waiting.send("hi");
+    await proxy.until((now) => now.queued === 1);
+    proxy.process.kill("SIGTERM");
+    await proxy.logged("stop");
+    active.finish();
+    assert.equal(await waiting.read(2), "hi");
+    waiting.finish();
+    assert.equal(await waiting.rest(), "");
+    assert.deepEqual(await ended(proxy), { code: 0, signal: null });
+  },
+);
 
 Deno.test("after the stop timeout what is left is cut by a reset, and the log counts it", async () => {
   await using service = await echo();
@@ -134,31 +144,39 @@ Deno.test("stopping while drained, who is queued is reset and counted, and the r
   );
 });
 
-Deno.test("a proxy that ends does not remove the control socket of its successor", async () => {
-  await using service = await echo();
-  await using proxy = await Proxy.start(service.address);
-  // What a successor does: another socket under the same name.
-  const successor = Deno.listen({ transport: "unix", path: `${proxy.directory}/successor` });
-  await Deno.rename(`${proxy.directory}/successor`, proxy.controlSocket);
-  await stop(proxy);
-  assert.ok((await Deno.lstat(proxy.controlSocket)).isSocket);
-  successor.close();
-});
+testWith(
+  onlyForLong,
+  "a proxy that ends does not remove the control socket of its successor",
+  async () => {
+    await using service = await echo();
+    await using proxy = await Proxy.start(service.address);
+    // What a successor does: another socket under the same name.
+    const successor = Deno.listen({ transport: "unix", path: `${proxy.directory}/successor` });
+    await Deno.rename(`${proxy.directory}/successor`, proxy.controlSocket);
+    await stop(proxy);
+    assert.ok((await Deno.lstat(proxy.controlSocket)).isSocket);
+    successor.close();
+  },
+);
 
-Deno.test("while it stops, nothing is written to who connects to the control socket", async () => {
-  await using service = await echo();
-  await using proxy = await Proxy.start(service.address);
-  using active = await proxy.served();
-  proxy.process.kill("SIGTERM");
-  await proxy.logged("stop");
-  // They get the numbers of descriptors that it has closed.
-  const connections = await Promise.all(Array.from({ length: 20 }, async () => {
-    return await Deno.connect({ transport: "unix", path: proxy.controlSocket });
-  }));
-  active.finish();
-  await ended(proxy);
-  for (const connection of connections) {
-    assert.equal(await connection.read(new Uint8Array(8)).catch(() => null), null);
-    connection.close();
-  }
-});
+testWith(
+  onlyForLong,
+  "while it stops, nothing is written to who connects to the control socket",
+  async () => {
+    await using service = await echo();
+    await using proxy = await Proxy.start(service.address);
+    using active = await proxy.served();
+    proxy.process.kill("SIGTERM");
+    await proxy.logged("stop");
+    // They get the numbers of descriptors that it has closed.
+    const connections = await Promise.all(Array.from({ length: 20 }, async () => {
+      return await Deno.connect({ transport: "unix", path: proxy.controlSocket });
+    }));
+    active.finish();
+    await ended(proxy);
+    for (const connection of connections) {
+      assert.equal(await connection.read(new Uint8Array(8)).catch(() => null), null);
+      connection.close();
+    }
+  },
+);

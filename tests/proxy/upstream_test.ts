@@ -4,6 +4,8 @@ import { echo, unusedAddress } from "../relay/peer.ts";
 import { complete } from "../support/programs.ts";
 import { Proxy } from "../support/proxy.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
+import { onlyForLong } from "../support/long.ts";
+import { testWith } from "../support/tools.ts";
 
 const NO_INTERFACE = "[fe80::1%nosuch0]:80";
 const WHY_NO_INTERFACE =
@@ -70,35 +72,39 @@ Deno.test("a retarget to what cannot be used is refused before anything changes"
   assert.equal(await client.read(5), "hello");
 });
 
-Deno.test("whatever upstream is on record, the proxy starts, can be resumed, and can be sent elsewhere", async () => {
-  await using temporary = await TemporaryDirectory.make();
-  const directory = `${temporary.path}/proxy`;
-  await using service = await echo("hello");
-  await using before = await Proxy.start(service.address, { directory });
-  const listen = formatAddress(before.address);
-  const path = `${directory}/drain.json`;
-  await before.drain();
-  const record = JSON.parse(await Deno.readTextFile(path));
-  await before.crash();
-  for (
-    const [upstream, error] of [
-      [NO_INTERFACE, /fe80::1%nosuch0/],
-      [listen, /is this proxy itself/],
-    ] as const
-  ) {
-    await Deno.writeTextFile(path, JSON.stringify({ ...record, upstream }));
-    await using proxy = await Proxy.start(service.address, { directory, listen });
-    const { state, upstream: shown } = await proxy.status();
-    assert.deepEqual([state, shown], ["drained", upstream]);
-    using client = await proxy.connect();
-    await proxy.resume();
-    assert.match(`${(await proxy.logged("connect_failed"))["message"]}`, error);
-    assert.deepEqual([(await proxy.status()).active, (await proxy.status()).accepted], [1, 1]);
-    await proxy.retarget(service.address);
-    assert.equal(await client.read(5), "hello");
-    await proxy.crash();
-  }
-});
+testWith(
+  onlyForLong,
+  "whatever upstream is on record, the proxy starts, can be resumed, and can be sent elsewhere",
+  async () => {
+    await using temporary = await TemporaryDirectory.make();
+    const directory = `${temporary.path}/proxy`;
+    await using service = await echo("hello");
+    await using before = await Proxy.start(service.address, { directory });
+    const listen = formatAddress(before.address);
+    const path = `${directory}/drain.json`;
+    await before.drain();
+    const record = JSON.parse(await Deno.readTextFile(path));
+    await before.crash();
+    for (
+      const [upstream, error] of [
+        [NO_INTERFACE, /fe80::1%nosuch0/],
+        [listen, /is this proxy itself/],
+      ] as const
+    ) {
+      await Deno.writeTextFile(path, JSON.stringify({ ...record, upstream }));
+      await using proxy = await Proxy.start(service.address, { directory, listen });
+      const { state, upstream: shown } = await proxy.status();
+      assert.deepEqual([state, shown], ["drained", upstream]);
+      using client = await proxy.connect();
+      await proxy.resume();
+      assert.match(`${(await proxy.logged("connect_failed"))["message"]}`, error);
+      assert.deepEqual([(await proxy.status()).active, (await proxy.status()).accepted], [1, 1]);
+      await proxy.retarget(service.address);
+      assert.equal(await client.read(5), "hello");
+      await proxy.crash();
+    }
+  },
+);
 
 function literally(text: string): string {
   return text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");

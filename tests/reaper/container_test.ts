@@ -24,8 +24,7 @@ const SCRIPT = {
 };
 
 function missing(init: readonly string[]): string | null {
-  // One that passes signals on is like another.
-  const long = init[0] === "dumb-init" ? onlyForLong : null;
+  const long = init.length > 0 ? onlyForLong : null;
   return long ?? whyNoContainer ?? without(...init.slice(0, 1));
 }
 
@@ -147,21 +146,30 @@ testWith(
   },
 );
 
-testWith(whyNoContainer, "a container parks nobody: the keeper would end with it", async () => {
-  await using service = await echo();
-  await using container = await Container.start(service.address, { args: ["--start-drained"] });
-  const { directory } = container.proxy;
-  const park = async () => {
-    await using ctl = container.enter(...commandOf("proxyctl"), "--runtime-dir", directory, "park");
-    const { code, stderr } = await ctl.finished();
-    assert.match(stderr, /^proxyctl: Failed to park the proxy: the container ends [^\n]+\n$/);
-    assert.equal(code, 8);
-  };
-  await park();
-  await container.upgrade();
-  await park();
-  assert.equal((await container.proxy.status()).state, "drained");
-});
+testWith(
+  onlyForLong ?? whyNoContainer,
+  "a container parks nobody: the keeper would end with it",
+  async () => {
+    await using service = await echo();
+    await using container = await Container.start(service.address, { args: ["--start-drained"] });
+    const { directory } = container.proxy;
+    const park = async () => {
+      await using ctl = container.enter(
+        ...commandOf("proxyctl"),
+        "--runtime-dir",
+        directory,
+        "park",
+      );
+      const { code, stderr } = await ctl.finished();
+      assert.match(stderr, /^proxyctl: Failed to park the proxy: the container ends [^\n]+\n$/);
+      assert.equal(code, 8);
+    };
+    await park();
+    await container.upgrade();
+    await park();
+    assert.equal((await container.proxy.status()).state, "drained");
+  },
+);
 
 testWith(
   onlyForLong ?? whyNoContainer,
@@ -182,7 +190,7 @@ testWith(
 );
 
 testWith(
-  whyNoContainer ?? whyNotTraced(),
+  onlyForLong ?? whyNoContainer ?? whyNotTraced(),
   "a signal that comes while what stays is being started is passed on",
   async () => {
     await using service = await echo();

@@ -7,7 +7,7 @@ import { echo, unusedAddress } from "../relay/peer.ts";
 import { pause } from "../relay/waiting.ts";
 import { AnotherUser, noOtherUser } from "../support/another_user.ts";
 import { makeFifo } from "../support/fifo.ts";
-import { brieflyOr } from "../support/long.ts";
+import { brieflyOr, onlyForLong } from "../support/long.ts";
 import { complete, type Finished } from "../support/programs.ts";
 import { Proxy } from "../support/proxy.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
@@ -60,37 +60,45 @@ Deno.test("with a control group only the control socket is for the group", async
   }
 });
 
-Deno.test("at its end a proxy removes its sockets, but not those of another that has their names", async () => {
-  await using temporary = await TemporaryDirectory.make();
-  await using service = await echo();
-  const directory = `${temporary.path}/proxy`;
-  const remaining = async (replaced: readonly string[]) => {
+testWith(
+  onlyForLong,
+  "at its end a proxy removes its sockets, but not those of another that has their names",
+  async () => {
+    await using temporary = await TemporaryDirectory.make();
+    await using service = await echo();
+    const directory = `${temporary.path}/proxy`;
+    const remaining = async (replaced: readonly string[]) => {
+      await using proxy = await Proxy.start(service.address, { directory });
+      for (const name of replaced) {
+        await Deno.writeTextFile(`${temporary.path}/other`, "another's");
+        await Deno.rename(`${temporary.path}/other`, `${directory}/${name}`);
+      }
+      proxy.process.kill("SIGTERM");
+      await proxy.process.finished();
+      return namesIn(directory);
+    };
+    assert.deepEqual(await remaining([]), ["lock"]);
+    const sockets = ["control.sock", ...handover];
+    assert.deepEqual(await remaining(sockets), [...sockets, "lock"]);
+  },
+);
+
+testWith(
+  onlyForLong,
+  "a directory that is too open is tightened, and stays when the proxy ends",
+  async () => {
+    await using temporary = await TemporaryDirectory.make();
+    const directory = `${temporary.path}/open`;
+    await Deno.mkdir(directory);
+    await Deno.chmod(directory, 0o777);
+    await using service = await echo();
     await using proxy = await Proxy.start(service.address, { directory });
-    for (const name of replaced) {
-      await Deno.writeTextFile(`${temporary.path}/other`, "another's");
-      await Deno.rename(`${temporary.path}/other`, `${directory}/${name}`);
-    }
+    assert.equal(modeOf(directory), 0o700);
     proxy.process.kill("SIGTERM");
     await proxy.process.finished();
-    return namesIn(directory);
-  };
-  assert.deepEqual(await remaining([]), ["lock"]);
-  const sockets = ["control.sock", ...handover];
-  assert.deepEqual(await remaining(sockets), [...sockets, "lock"]);
-});
-
-Deno.test("a directory that is too open is tightened, and stays when the proxy ends", async () => {
-  await using temporary = await TemporaryDirectory.make();
-  const directory = `${temporary.path}/open`;
-  await Deno.mkdir(directory);
-  await Deno.chmod(directory, 0o777);
-  await using service = await echo();
-  await using proxy = await Proxy.start(service.address, { directory });
-  assert.equal(modeOf(directory), 0o700);
-  proxy.process.kill("SIGTERM");
-  await proxy.process.finished();
-  assert.equal(modeOf(directory), 0o700);
-});
+    assert.equal(modeOf(directory), 0o700);
+  },
+);
 
 Deno.test("a directory that others use for something else is refused, not shut", async () => {
   await using temporary = await TemporaryDirectory.make();
@@ -123,18 +131,22 @@ Deno.test("a lock that is a symbolic link is refused", async () => {
   assert.equal(await Deno.readTextFile(`${temporary.path}/precious`), "precious");
 });
 
-Deno.test("a path is refused from the first byte on that a Unix socket cannot take", async () => {
-  await using temporary = await TemporaryDirectory.make();
-  const longest = `${temporary.path}/`.padEnd(88, "x");
-  const tooLong = `${longest}x`;
-  assertRefused(await startFailing(tooLong), tooLong, "at most 88 bytes", "--runtime-dir");
-  // A letter of two bytes counts twice.
-  assertRefused(await startFailing(`${longest.slice(0, -1)}é`), "at most 88 bytes");
-  assert.deepEqual(namesIn(temporary.path), []);
-  await using service = await echo();
-  await using proxy = await Proxy.start(service.address, { directory: longest });
-  assert.equal((await proxy.ctl(["status"])).code, 0);
-});
+testWith(
+  onlyForLong,
+  "a path is refused from the first byte on that a Unix socket cannot take",
+  async () => {
+    await using temporary = await TemporaryDirectory.make();
+    const longest = `${temporary.path}/`.padEnd(88, "x");
+    const tooLong = `${longest}x`;
+    assertRefused(await startFailing(tooLong), tooLong, "at most 88 bytes", "--runtime-dir");
+    // A letter of two bytes counts twice.
+    assertRefused(await startFailing(`${longest.slice(0, -1)}é`), "at most 88 bytes");
+    assert.deepEqual(namesIn(temporary.path), []);
+    await using service = await echo();
+    await using proxy = await Proxy.start(service.address, { directory: longest });
+    assert.equal((await proxy.ctl(["status"])).code, 0);
+  },
+);
 
 Deno.test("an empty --runtime-dir is refused", async () => {
   assertRefused(await startFailing(""), "--runtime-dir");
@@ -165,20 +177,28 @@ Deno.test("a start that fails leaves nothing behind: not the directory, nor thos
   assert.deepEqual(namesIn(`${temporary.path}/mine`), []);
 });
 
-Deno.test("where there is no address of that kind to listen on, the line says which", async () => {
-  await using temporary = await TemporaryDirectory.make();
-  const { port } = await unusedAddress();
-  const listen = `192.0.2.1:${port}`;
-  const finished = await complete("proxy", [listen, UPSTREAM, "--runtime-dir", temporary.path]);
-  assertRefused(finished, `Failed to listen on ${listen}`);
-});
+testWith(
+  onlyForLong,
+  "where there is no address of that kind to listen on, the line says which",
+  async () => {
+    await using temporary = await TemporaryDirectory.make();
+    const { port } = await unusedAddress();
+    const listen = `192.0.2.1:${port}`;
+    const finished = await complete("proxy", [listen, UPSTREAM, "--runtime-dir", temporary.path]);
+    assertRefused(finished, `Failed to listen on ${listen}`);
+  },
+);
 
-Deno.test("a control group that does not exist is refused before anything is made", async () => {
-  await using temporary = await TemporaryDirectory.make();
-  const finished = await startFailing(`${temporary.path}/x`, "--control-group", "no-such-group");
-  assertRefused(finished, '"no-such-group"', "--control-group");
-  assert.deepEqual(namesIn(temporary.path), []);
-});
+testWith(
+  onlyForLong,
+  "a control group that does not exist is refused before anything is made",
+  async () => {
+    await using temporary = await TemporaryDirectory.make();
+    const finished = await startFailing(`${temporary.path}/x`, "--control-group", "no-such-group");
+    assertRefused(finished, '"no-such-group"', "--control-group");
+    assert.deepEqual(namesIn(temporary.path), []);
+  },
+);
 
 Deno.test("$RUNTIME_DIRECTORY is used, the first of several, unless --runtime-dir is given", async () => {
   await using temporary = await TemporaryDirectory.make();
@@ -235,7 +255,7 @@ testWith(
 );
 
 testWith(
-  whyNoEpoll(),
+  onlyForLong ?? whyNoEpoll(),
   "the portable relay neither takes over nor hands over: one clear line, and the first goes on",
   async () => {
     await using service = await echo();

@@ -10,7 +10,9 @@ export function brieflyOr(briefly: number, long: number): number {
 }
 
 /**
- * For `testWith`: why what takes long, and of which something alike is tried briefly as well, is not
- * tried; `null` if it is.
+ * For `testWith`: why what is tried briefly only in its commonest setting (one relay, one process
+ * manager, one signal, one moment) is not tried in others; `null` if it is. On the executables it is.
  */
-export const onlyForLong: string | null = isLong ? null : "only for long";
+export const onlyForLong: string | null = isLong || Deno.env.has("EXECUTABLES")
+  ? null
+  : "only for long";

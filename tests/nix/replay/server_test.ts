@@ -48,36 +48,44 @@ testWith(
   },
 );
 
-testWith(no, "a server that never listens makes the unlock fail, and loses nobody", async () => {
-  await using machine = await Machine.start();
-  await using example = new Example(machine);
-  const options = { connectTimeout: "100ms", waitUpstream: "200ms" };
-  const before = await example.install(options);
-  const gate = join(machine.directory, "gate");
-  const port = freePort();
-  const server = await example.server(2, port, { before: onceThereIs(gate) });
-  const proxy = await example.proxy(server, port, options);
-  let held: Peer | undefined;
-  const deployment = await deploy(machine, before, [server, proxy], async () => {
-    held = await example.client();
-  });
-  assert.deepEqual(deployment.calls.map(({ code }) => code), [0, 0, 0, 0, 0, 1], story(deployment));
-  const said = deployment.calls.at(-1)?.stderr ?? "";
-  assert.match(said, /has not answered within 200ms\. Those who wait are held for what is left/);
-  const { state, queued } = await example.status();
-  assert.deepEqual([state, queued], ["drained", 1]);
-  await Deno.writeTextFile(gate, "");
-  // As it says, after the server has come up.
-  const [, advice = ""] = /proxyctl (--runtime-dir \S+ resume --owner disnix)$/m.exec(said) ?? [];
-  await using resume = await machine.program("proxyctl", [
-    ...advice.split(" "),
-    ...["--wait-upstream", "1m"],
-  ]);
-  const { code, stderr } = await resume.finished();
-  assert.equal(code, 0, stderr);
-  assert.ok(held !== undefined);
-  await answered(held, 2);
-});
+testWith(
+  onlyForLong ?? no,
+  "a server that never listens makes the unlock fail, and loses nobody",
+  async () => {
+    await using machine = await Machine.start();
+    await using example = new Example(machine);
+    const options = { connectTimeout: "100ms", waitUpstream: "200ms" };
+    const before = await example.install(options);
+    const gate = join(machine.directory, "gate");
+    const port = freePort();
+    const server = await example.server(2, port, { before: onceThereIs(gate) });
+    const proxy = await example.proxy(server, port, options);
+    let held: Peer | undefined;
+    const deployment = await deploy(machine, before, [server, proxy], async () => {
+      held = await example.client();
+    });
+    assert.deepEqual(
+      deployment.calls.map(({ code }) => code),
+      [0, 0, 0, 0, 0, 1],
+      story(deployment),
+    );
+    const said = deployment.calls.at(-1)?.stderr ?? "";
+    assert.match(said, /has not answered within 200ms\. Those who wait are held for what is left/);
+    const { state, queued } = await example.status();
+    assert.deepEqual([state, queued], ["drained", 1]);
+    await Deno.writeTextFile(gate, "");
+    // As it says, after the server has come up.
+    const [, advice = ""] = /proxyctl (--runtime-dir \S+ resume --owner disnix)$/m.exec(said) ?? [];
+    await using resume = await machine.program("proxyctl", [
+      ...advice.split(" "),
+      ...["--wait-upstream", "1m"],
+    ]);
+    const { code, stderr } = await resume.finished();
+    assert.equal(code, 0, stderr);
+    assert.ok(held !== undefined);
+    await answered(held, 2);
+  },
+);
 
 for (const type of TYPES.filter((type) => type !== "supervisord-program")) {
   testWith(

@@ -29,24 +29,28 @@ function unitOf({ address }: Example): string {
   return `nix-process-disnix-tcp-proxy-${address.port}.service`;
 }
 
-testWith(no, "a reload replaces the process of the unit, and its connections go on", async () => {
-  await using machine = await Machine.start("systemd-unit");
-  await using example = new Example(machine);
-  await example.install();
-  const unit = unitOf(example);
-  const client = await example.served(1);
-  const { pid } = await example.status();
-  assert.equal(await systemctl(machine, "show", "--property=MainPID", unit), `MainPID=${pid}`);
-  await systemctl(machine, "reload", unit);
-  const after = await example.status();
-  assert.notEqual(after.pid, pid);
-  assert.equal(
-    await systemctl(machine, "show", "--property=MainPID,ActiveState", unit),
-    `MainPID=${after.pid}\nActiveState=active`,
-  );
-  await client.send("hello\n");
-  await answered(client, 1);
-});
+testWith(
+  onlyForLong ?? no,
+  "a reload replaces the process of the unit, and its connections go on",
+  async () => {
+    await using machine = await Machine.start("systemd-unit");
+    await using example = new Example(machine);
+    await example.install();
+    const unit = unitOf(example);
+    const client = await example.served(1);
+    const { pid } = await example.status();
+    assert.equal(await systemctl(machine, "show", "--property=MainPID", unit), `MainPID=${pid}`);
+    await systemctl(machine, "reload", unit);
+    const after = await example.status();
+    assert.notEqual(after.pid, pid);
+    assert.equal(
+      await systemctl(machine, "show", "--property=MainPID,ActiveState", unit),
+      `MainPID=${after.pid}\nActiveState=active`,
+    );
+    await client.send("hello\n");
+    await answered(client, 1);
+  },
+);
 
 testWith(
   onlyForLong ?? no,

@@ -43,7 +43,7 @@ testWith(no ?? without("shellcheck"), "shellcheck finds nothing in the wrapper",
   assert.equal(code, 0, stdout);
 });
 
-testWith(no, "the wrapper finds its component through links", async () => {
+testWith(onlyForLong ?? no, "the wrapper finds its component through links", async () => {
   await using machine = await Machine.start();
   await using example = new Example(machine);
   const [, proxy] = await example.version(1);
@@ -54,18 +54,22 @@ testWith(no, "the wrapper finds its component through links", async () => {
   }
 });
 
-testWith(no, "the wrapper needs nothing of the directory that it is called in", async () => {
-  await using lent = await lendInstalled();
-  const { machine, example, services: [, proxy] } = lent;
-  const wrapper = join(proxy.component, "bin/wrapper");
-  for (const [operation, state] of [["lock", "drained"], ["unlock", "open"]] as const) {
-    const gone = 'mkdir gone && cd gone && rmdir ../gone && exec "$@"';
-    await using running = await machine.run(["sh", "-c", gone, "sh", wrapper, operation]);
-    const { code, stderr } = await running.finished();
-    assert.equal(code, 0, stderr);
-    assert.equal((await example.status()).state, state);
-  }
-});
+testWith(
+  onlyForLong ?? no,
+  "the wrapper needs nothing of the directory that it is called in",
+  async () => {
+    await using lent = await lendInstalled();
+    const { machine, example, services: [, proxy] } = lent;
+    const wrapper = join(proxy.component, "bin/wrapper");
+    for (const [operation, state] of [["lock", "drained"], ["unlock", "open"]] as const) {
+      const gone = 'mkdir gone && cd gone && rmdir ../gone && exec "$@"';
+      await using running = await machine.run(["sh", "-c", gone, "sh", wrapper, operation]);
+      const { code, stderr } = await running.finished();
+      assert.equal(code, 0, stderr);
+      assert.equal((await example.status()).state, state);
+    }
+  },
+);
 
 testWith(
   onlyForLong ?? no,
