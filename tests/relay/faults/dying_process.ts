@@ -8,6 +8,7 @@
 
 import { formatAddress, parseAddress } from "../../../lib/address.ts";
 import { listen } from "../../../lib/linux/socket.ts";
+import { until } from "../../support/until.ts";
 import { passedOn, plainOptions, UNHEARD } from "../plain.ts";
 import { type Kind, RELAYS } from "../relays.ts";
 
@@ -32,8 +33,11 @@ await told();
 if (state === "holding") await relay.hold();
 say("ready");
 await told();
-const [instance] = eventLoops();
-if (instance === undefined) throw new Error("No thread waits for clients");
+// While it holds, a thread waits for them as soon as it has been told that it may take some.
+const [instance = -1] = await until(
+  () => Promise.resolve(eventLoops()),
+  ({ length }) => length > 0,
+);
 if (dup2(0, instance) < 0) throw new Error("Failed to make a thread die");
 // It sees that once it has something to do.
 void relay.hold();
