@@ -112,11 +112,16 @@ export class Conversation {
     this.#tie ??= "ended";
   }
 
-  /** The client has spoken. @param piece what it said, if that has to be looked at */
-  clientSpoke(piece: Uint8Array | null): void {
+  /**
+   * The client has spoken.
+   *
+   * @param piece what it said, if that has to be looked at; it is not kept
+   * @param length how many of its bytes it said
+   */
+  clientSpoke(piece: Uint8Array | null, length = piece?.length ?? 0): void {
     this.turn = CLIENT;
     if (piece === null || this.#known >= TELLING) return;
-    for (let index = 0; index < piece.length && this.#known < TELLING; index++) {
+    for (let index = 0; index < length && this.#known < TELLING; index++) {
       this.#first = (this.#first << 8 | (piece[index] as number)) >>> 0;
       this.#known++;
       if (this.#known === 2 && this.#first === 0x1603) this.#tie ??= "tls";

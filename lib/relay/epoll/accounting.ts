@@ -31,7 +31,7 @@ export class Accounting {
     const { row, talk, down } = connection;
     table.addUp(row, up.bytes);
     if (talk.turn === CLIENT && !up.looks) return;
-    talk.clientSpoke(up.looks ? received.subarray(0, up.bytes) : null);
+    talk.clientSpoke(up.looks ? received : null, up.bytes);
     up.looks = talk.looksAtClient;
     down.looks = true;
     if (talk.tie === null) return;

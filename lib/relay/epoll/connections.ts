@@ -210,7 +210,7 @@ export class Connections implements Iterable<Connection> {
     const { table, timers, pipes, held, pace, tellEach } = this.#parts;
     if (tellEach) this.#tellClosed(row, reason);
     const wasHeld = connection.heldSince !== null;
-    held.remove(connection);
+    if (wasHeld) held.remove(connection);
     pace.end(connection);
     connection.end(pipes);
     timers.set(row, Infinity);

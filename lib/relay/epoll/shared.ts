@@ -178,14 +178,14 @@ export class SharedMemory {
    * @returns when it came, or now, if it was held; `null` if it was not
    */
   takeFirst(now: number): number | null {
-    const { control } = this;
-    const isHeld = (index: number) => {
-      const held = Atomics.load(control, CONTROL.held);
-      return held === NOT_OPENED || index < held;
-    };
-    if (!isHeld(Atomics.load(control, CONTROL.released))) return null;
-    const index = Atomics.add(control, CONTROL.released, 1);
-    return isHeld(index) ? this.arrival(index) ?? now : null;
+    if (!this.#isHeld(Atomics.load(this.control, CONTROL.released))) return null;
+    const index = Atomics.add(this.control, CONTROL.released, 1);
+    return this.#isHeld(index) ? this.arrival(index) ?? now : null;
+  }
+
+  #isHeld(index: number): boolean {
+    const held = Atomics.load(this.control, CONTROL.held);
+    return held === NOT_OPENED || index < held;
   }
 
   /** Whether the next of the queue was held. */
