@@ -4,7 +4,7 @@ import { libc } from "../../../lib/linux/libc.ts";
 import { listen, localAddress } from "../../../lib/linux/socket.ts";
 import { Acceptor } from "../../../lib/relay/epoll/acceptor.ts";
 import { Listeners } from "../../../lib/relay/epoll/listeners.ts";
-import { CONTROL, OPEN, SharedMemory } from "../../../lib/relay/epoll/shared.ts";
+import { CONTROL, HOLDING, OPEN, SharedMemory } from "../../../lib/relay/epoll/shared.ts";
 
 Deno.test("a thread that finds nobody has not been seen active meanwhile", async () => {
   const shared = new SharedMemory();
@@ -137,4 +137,48 @@ Deno.test("a thread that takes all who are queued takes no more than its table h
   epoll.close();
   for (const descriptor of [...taken, listener]) libc.close(descriptor);
   for (const client of clients) client.close();
+});
+
+Deno.test("those who are taken from the queue while it is held leave sockets to be connected with", async () => {
+  const shared = new SharedMemory();
+  Atomics.store(shared.control, CONTROL.mode, HOLDING);
+  Atomics.store(shared.control, CONTROL.takes, 1);
+  const epoll = new Epoll(1);
+  const listener = listen({ host: "127.0.0.1", port: 0 }, false, 40);
+  const { port } = localAddress(listener);
+  const clients = await Promise.all(
+    Array.from({ length: 40 }, () => Deno.connect({ hostname: "127.0.0.1", port })),
+  );
+  const held: number[] = [];
+  const acceptor = new Acceptor({
+    context: {
+      time: 0,
+      turn: 1,
+      accepted: () => assert.fail("nobody is served"),
+      held(client) {
+        held.push(client);
+        Atomics.add(shared.control, CONTROL.waiting, 1);
+      },
+      full() {},
+      queueFilling() {},
+    },
+    shared,
+    epoll,
+    listeners: new Listeners([listener]),
+    data: 0,
+    maxConnections: 40,
+    descriptors: 20,
+    maxConnecting: 10,
+    isMonitor: true,
+    mayBeHeld: false,
+  });
+  acceptor.hold();
+  acceptor.take();
+  acceptor.notice();
+  // A quarter of them, as these are few.
+  assert.equal(held.length, 15);
+  acceptor.end();
+  epoll.close();
+  for (const client of clients) client.close();
+  for (const descriptor of [listener, ...held]) libc.close(descriptor);
 });
