@@ -13,7 +13,6 @@ import { pathsIn } from "../runtime_directory/paths.ts";
 import { listen } from "./listen.ts";
 import type { Log } from "./log.ts";
 import type { ProxyOptions } from "./options.ts";
-import type { SpareWorkers } from "./spare_workers.ts";
 
 /** How a proxy begins. */
 export interface Beginning {
@@ -42,20 +41,18 @@ export type Listen = typeof listen;
  * Begins anew.
  *
  * @param directory is ours
- * @param workers threads for the relay
  * @param listenAsWanted makes the relay
  */
 export function beginAnew(
   options: ProxyOptions,
   directory: OwnedDirectory,
   log: Log,
-  workers: SpareWorkers,
   listenAsWanted: Listen = listen,
 ): Beginning {
   return {
     isSuccession: false,
     async makeRelay(events) {
-      const relay = await listenAsWanted(options, log, events, () => workers.get());
+      const relay = await listenAsWanted(options, log, events);
       return {
         relay,
         directory,

@@ -19,32 +19,24 @@ import { PassedOnSockets } from "./passed_on.ts";
  *
  * It listens on the sockets that a service manager passed on, if one did, else where the options say.
  *
- * @param workers gives it threads, if it has any
  * @throws {Failure} when that cannot be had, or the upstream cannot be used
  */
 export async function listen(
   options: ProxyOptions,
   log: Log,
   events: RelayEvents,
-  workers: () => Promise<readonly Worker[] | undefined>,
 ): Promise<Relay> {
-  const relay = await start(options, log, events, workers);
+  const relay = await start(options, log, events);
   const why = await relay.whyUnusable(options.upstream);
   if (why === null) return relay;
   await relay.shutDown();
   throw new Failure(why);
 }
 
-async function start(
-  options: ProxyOptions,
-  log: Log,
-  events: RelayEvents,
-  workers: () => Promise<readonly Worker[] | undefined>,
-): Promise<Relay> {
+async function start(options: ProxyOptions, log: Log, events: RelayEvents): Promise<Relay> {
   const kind = choose(options, log);
   const make = await maker(kind);
-  const startAt = async (at: ListenAt) =>
-    await make(at, relayOptions(options, kind), events, await workers());
+  const startAt = (at: ListenAt) => make(at, relayOptions(options, kind), events);
   const sockets = new PassedOnSockets(options.listen.port);
   return sockets.isThere ? await inherit(sockets, log, startAt) : await bind(options, startAt);
 }

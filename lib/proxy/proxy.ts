@@ -50,8 +50,6 @@ export async function startProxy(
   const log = await openLog(options.logFormat, options.logLevel);
   const parts = { options, path, group, log };
   const workers = new SpareWorkers(options);
-  // Whoever needs them is told of a failure.
-  workers.get().catch(() => {});
   try {
     return await insist(async () => {
       await using undo = new AsyncDisposableStack();
@@ -62,7 +60,6 @@ export async function startProxy(
       return proxy;
     });
   } catch (error) {
-    workers.dismiss();
     await log.flush();
     throw error;
   }
@@ -81,7 +78,8 @@ async function begin(
     undo.defer(() => directory.abandon());
     // Whoever stopped that proxy wants none.
     if (isLaunched()) throw new Failure("The proxy that was to be succeeded has ended");
-    return beginAnew(options, directory, log, workers, listenAsWanted);
+    workers.dismiss();
+    return beginAnew(options, directory, log, listenAsWanted);
   } catch (error) {
     if (!(error instanceof DirectoryTaken)) throw error;
     taken = error;
@@ -91,7 +89,7 @@ async function begin(
   const { beginByTakeover } = await import("./takeover.ts");
   return await beginByTakeover({
     ...{ options, path, group, log, taken },
-    workers: await workers.get() ?? [],
+    workers: await workers.get(),
   });
 }
 

@@ -8,12 +8,11 @@ import { Failure } from "../failure.ts";
 import { whyNoEpoll } from "../linux/available.ts";
 import type { ListenAt, Relay, RelayEvents, RelayOptions } from "./relay.ts";
 
-/** Makes a relay that listens, and holds; on threads that are there already, if there are any. */
+/** Makes a relay that listens, and holds. */
 export type RelayMaker = (
   at: ListenAt,
   options: RelayOptions,
   events: RelayEvents,
-  workers?: readonly Worker[],
 ) => Promise<Relay>;
 
 /** The relay that was chosen. */

@@ -12,9 +12,8 @@ import { proxySignals } from "../../lib/proxy/signals.ts";
 
 await run(NAME, async () => {
   const signals = await proxySignals();
-  const proxy = await startProxy(parseOptions(Deno.args), async (...parts) => {
-    const [, , events] = parts;
-    const relay = await listen(...parts);
+  const proxy = await startProxy(parseOptions(Deno.args), async (options, log, events) => {
+    const relay = await listen(options, log, events);
     void Deno.stdin.read(new Uint8Array(1)).then(() => {
       // As a relay that broke: nothing that is asked of it comes to an end any more.
       relay.hold = relay.stopListening = () => new Promise<never>(() => {});

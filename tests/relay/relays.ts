@@ -1,5 +1,6 @@
 import { PortableRelay } from "../../lib/relay/portable/relay.ts";
-import type { ListenAt, Relay, RelayEvents, RelayOptions } from "../../lib/relay/relay.ts";
+import type { RelayMaker } from "../../lib/relay/choose.ts";
+import type { Relay } from "../../lib/relay/relay.ts";
 
 /** The kind of a relay that can be made. */
 export type Kind = "portable" | "epoll" | "epoll in 2 threads";
@@ -10,12 +11,7 @@ export type ThreadsFrom = (count: number) => Worker[];
 /** Every relay there is, by its kind. */
 export const RELAYS: Record<
   Kind,
-  (
-    at: ListenAt,
-    options: RelayOptions,
-    events: RelayEvents,
-    threadsFrom?: ThreadsFrom,
-  ) => Promise<Relay>
+  (...parts: [...Parameters<RelayMaker>, threadsFrom?: ThreadsFrom | undefined]) => Promise<Relay>
 > = {
   portable: (at, options, events) => PortableRelay.listen(at, options, events),
   epoll,
