@@ -44,6 +44,17 @@ async function send(proxy: Proxy, ...signals: Deno.Signal[]): Promise<void> {
   );
 }
 
+/** Waits until a process is so old that Deno's debugger would hear SIGUSR1: from half a second on. */
+async function untilDebuggable(pid: number): Promise<void> {
+  await until(async () => {
+    const [uptime = ""] = (await Deno.readTextFile("/proc/uptime")).split(" ");
+    const stat = await Deno.readTextFile(`/proc/${pid}/stat`);
+    // In hundredths of a second, behind the name in brackets, which is the second field (proc(5)).
+    const started = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[22 - 3]) / 100;
+    return Number(uptime) - started;
+  }, (seconds) => seconds > 1);
+}
+
 for (const [from, { whyNot, options }] of Object.entries(PROGRAMS)) {
   testWith(
     whyNoTakeover ?? whyNot,
@@ -94,6 +105,7 @@ for (const [from, { whyNot, options }] of Object.entries(PROGRAMS)) {
       await using stage = await Stage.set(await options());
       const { proxy } = stage;
       using client = await proxy.served();
+      await untilDebuggable(proxy.process.pid);
       await send(proxy, "SIGUSR1");
       await assertServed(client);
       assert.deepEqual(await listeningPorts(proxy.process.pid), [proxy.address.port]);
@@ -103,6 +115,7 @@ for (const [from, { whyNot, options }] of Object.entries(PROGRAMS)) {
       const { keeper } = await stage.park();
       using waiting = await stage.client();
       await stage.stop();
+      await untilDebuggable(keeper);
       for (const signal of ["SIGHUP", "SIGUSR1", "SIGUSR2"] as const) Deno.kill(keeper, signal);
       const { pid, queued } = await proxy.status();
       assert.deepEqual([pid, queued], [keeper, 1]);

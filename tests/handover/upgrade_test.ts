@@ -184,7 +184,7 @@ testWith(
 
 for (const from of ["from source", "compiled"] as const) {
   testWith(
-    onlyForLong ?? whyNoTakeover ?? (from === "compiled" ? onlyForLong ?? whyNoExecutables : null),
+    onlyForLong ?? whyNoTakeover ?? (from === "compiled" ? whyNoExecutables : null),
     `${from}: an upgrade needs nothing of the directory that the first process was started in`,
     async () => {
       await using service = await echo();

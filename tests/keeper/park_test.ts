@@ -4,6 +4,7 @@ import { Peer } from "../relay/peer.ts";
 import { pause } from "../relay/waiting.ts";
 import { HeldSocket } from "../storm/held_socket.ts";
 import { brieflyOr, isLong, onlyForLong } from "../support/long.ts";
+import { whyNotPassing } from "../support/passing.ts";
 import { testWith } from "../support/tools.ts";
 import { until } from "../support/until.ts";
 import { ended, isKeeper, Stage } from "./stage.ts";
@@ -294,7 +295,7 @@ testWith(
 );
 
 testWith(
-  onlyForLong ?? no,
+  onlyForLong ?? no ?? whyNotPassing(),
   "a socket that the service manager passes on again is not waited for",
   async () => {
     using held = new HeldSocket();

@@ -96,8 +96,7 @@ testWith(onlyForLong, "a signal ends a proxy with --exit-idle-time as any other"
   assert.equal(proxy.log().at(-1)?.["event"], "stopped");
 });
 
-testWith(
-  onlyForLong,
+Deno.test(
   "it is looked again only when the time could be over, and whoever came meanwhile stays",
   async () => {
     using timers = new FakeTimers();

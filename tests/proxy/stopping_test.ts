@@ -144,39 +144,31 @@ Deno.test("stopping while drained, who is queued is reset and counted, and the r
   );
 });
 
-testWith(
-  onlyForLong,
-  "a proxy that ends does not remove the control socket of its successor",
-  async () => {
-    await using service = await echo();
-    await using proxy = await Proxy.start(service.address);
-    // What a successor does: another socket under the same name.
-    const successor = Deno.listen({ transport: "unix", path: `${proxy.directory}/successor` });
-    await Deno.rename(`${proxy.directory}/successor`, proxy.controlSocket);
-    await stop(proxy);
-    assert.ok((await Deno.lstat(proxy.controlSocket)).isSocket);
-    successor.close();
-  },
-);
+Deno.test("a proxy that ends does not remove the control socket of its successor", async () => {
+  await using service = await echo();
+  await using proxy = await Proxy.start(service.address);
+  // What a successor does: another socket under the same name.
+  const successor = Deno.listen({ transport: "unix", path: `${proxy.directory}/successor` });
+  await Deno.rename(`${proxy.directory}/successor`, proxy.controlSocket);
+  await stop(proxy);
+  assert.ok((await Deno.lstat(proxy.controlSocket)).isSocket);
+  successor.close();
+});
 
-testWith(
-  onlyForLong,
-  "while it stops, nothing is written to who connects to the control socket",
-  async () => {
-    await using service = await echo();
-    await using proxy = await Proxy.start(service.address);
-    using active = await proxy.served();
-    proxy.process.kill("SIGTERM");
-    await proxy.logged("stop");
-    // They get the numbers of descriptors that it has closed.
-    const connections = await Promise.all(Array.from({ length: 20 }, async () => {
-      return await Deno.connect({ transport: "unix", path: proxy.controlSocket });
-    }));
-    active.finish();
-    await ended(proxy);
-    for (const connection of connections) {
-      assert.equal(await connection.read(new Uint8Array(8)).catch(() => null), null);
-      connection.close();
-    }
-  },
-);
+Deno.test("while it stops, nothing is written to who connects to the control socket", async () => {
+  await using service = await echo();
+  await using proxy = await Proxy.start(service.address);
+  using active = await proxy.served();
+  proxy.process.kill("SIGTERM");
+  await proxy.logged("stop");
+  // They get the numbers of descriptors that it has closed.
+  const connections = await Promise.all(Array.from({ length: 20 }, async () => {
+    return await Deno.connect({ transport: "unix", path: proxy.controlSocket });
+  }));
+  active.finish();
+  await ended(proxy);
+  for (const connection of connections) {
+    assert.equal(await connection.read(new Uint8Array(8)).catch(() => null), null);
+    connection.close();
+  }
+});

@@ -83,22 +83,18 @@ testWith(
   },
 );
 
-testWith(
-  onlyForLong,
-  "a directory that is too open is tightened, and stays when the proxy ends",
-  async () => {
-    await using temporary = await TemporaryDirectory.make();
-    const directory = `${temporary.path}/open`;
-    await Deno.mkdir(directory);
-    await Deno.chmod(directory, 0o777);
-    await using service = await echo();
-    await using proxy = await Proxy.start(service.address, { directory });
-    assert.equal(modeOf(directory), 0o700);
-    proxy.process.kill("SIGTERM");
-    await proxy.process.finished();
-    assert.equal(modeOf(directory), 0o700);
-  },
-);
+Deno.test("a directory that is too open is tightened, and stays when the proxy ends", async () => {
+  await using temporary = await TemporaryDirectory.make();
+  const directory = `${temporary.path}/open`;
+  await Deno.mkdir(directory);
+  await Deno.chmod(directory, 0o777);
+  await using service = await echo();
+  await using proxy = await Proxy.start(service.address, { directory });
+  assert.equal(modeOf(directory), 0o700);
+  proxy.process.kill("SIGTERM");
+  await proxy.process.finished();
+  assert.equal(modeOf(directory), 0o700);
+});
 
 Deno.test("a directory that others use for something else is refused, not shut", async () => {
   await using temporary = await TemporaryDirectory.make();
@@ -131,22 +127,18 @@ Deno.test("a lock that is a symbolic link is refused", async () => {
   assert.equal(await Deno.readTextFile(`${temporary.path}/precious`), "precious");
 });
 
-testWith(
-  onlyForLong,
-  "a path is refused from the first byte on that a Unix socket cannot take",
-  async () => {
-    await using temporary = await TemporaryDirectory.make();
-    const longest = `${temporary.path}/`.padEnd(88, "x");
-    const tooLong = `${longest}x`;
-    assertRefused(await startFailing(tooLong), tooLong, "at most 88 bytes", "--runtime-dir");
-    // A letter of two bytes counts twice.
-    assertRefused(await startFailing(`${longest.slice(0, -1)}é`), "at most 88 bytes");
-    assert.deepEqual(namesIn(temporary.path), []);
-    await using service = await echo();
-    await using proxy = await Proxy.start(service.address, { directory: longest });
-    assert.equal((await proxy.ctl(["status"])).code, 0);
-  },
-);
+Deno.test("a path is refused from the first byte on that a Unix socket cannot take", async () => {
+  await using temporary = await TemporaryDirectory.make();
+  const longest = `${temporary.path}/`.padEnd(88, "x");
+  const tooLong = `${longest}x`;
+  assertRefused(await startFailing(tooLong), tooLong, "at most 88 bytes", "--runtime-dir");
+  // A letter of two bytes counts twice.
+  assertRefused(await startFailing(`${longest.slice(0, -1)}é`), "at most 88 bytes");
+  assert.deepEqual(namesIn(temporary.path), []);
+  await using service = await echo();
+  await using proxy = await Proxy.start(service.address, { directory: longest });
+  assert.equal((await proxy.ctl(["status"])).code, 0);
+});
 
 Deno.test("an empty --runtime-dir is refused", async () => {
   assertRefused(await startFailing(""), "--runtime-dir");
@@ -189,16 +181,12 @@ testWith(
   },
 );
 
-testWith(
-  onlyForLong,
-  "a control group that does not exist is refused before anything is made",
-  async () => {
-    await using temporary = await TemporaryDirectory.make();
-    const finished = await startFailing(`${temporary.path}/x`, "--control-group", "no-such-group");
-    assertRefused(finished, '"no-such-group"', "--control-group");
-    assert.deepEqual(namesIn(temporary.path), []);
-  },
-);
+Deno.test("a control group that does not exist is refused before anything is made", async () => {
+  await using temporary = await TemporaryDirectory.make();
+  const finished = await startFailing(`${temporary.path}/x`, "--control-group", "no-such-group");
+  assertRefused(finished, '"no-such-group"', "--control-group");
+  assert.deepEqual(namesIn(temporary.path), []);
+});
 
 Deno.test("$RUNTIME_DIRECTORY is used, the first of several, unless --runtime-dir is given", async () => {
   await using temporary = await TemporaryDirectory.make();

@@ -10,9 +10,10 @@ export function brieflyOr(briefly: number, long: number): number {
 }
 
 /**
- * For `testWith`: why what is tried briefly only in its commonest setting (one relay, one process
- * manager, one signal, one moment) is not tried in others; `null` if it is. On the executables it is.
+ * For `testWith`: why what takes time, and is like what is tried briefly in a commoner setting (one
+ * relay, one process manager, one signal, one moment), is not tried; `null` if it is. It is where
+ * `$EVERY_SETTING` is set: on the executables, and on the oldest Deno.
  */
-export const onlyForLong: string | null = isLong || Deno.env.has("EXECUTABLES")
+export const onlyForLong: string | null = isLong || Deno.env.has("EVERY_SETTING")
   ? null
   : "only for long";

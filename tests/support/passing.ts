@@ -9,9 +9,10 @@
  */
 
 import { checked } from "../../lib/linux/errno.ts";
-import { execute, keepOpen } from "../../lib/linux/execute.ts";
+import { execute } from "../../lib/linux/execute.ts";
 import { libc } from "../../lib/linux/libc.ts";
 import { openProcess } from "../../lib/linux/process.ts";
+import { messageOf } from "../../lib/message_of.ts";
 
 /** A number of a system call, the same on all processors (asm-generic/unistd.h). */
 const SYS_PIDFD_GETFD = 438;
@@ -23,8 +24,21 @@ const PR_SET_PTRACER_ANY = 0xffffffff;
 /** The first that a program looks for (SD_LISTEN_FDS_START). */
 const FIRST = 3;
 
-/** An operation of fcntl(2) (linux/fcntl.h, asm-generic/fcntl.h). */
-const F_DUPFD = 0;
+/** Takes a socket that another process has. @throws {SystemError} where that may not be */
+function takeFrom(process: number, socket: number): number {
+  return checked("pidfd_getfd", libc.syscall(SYS_PIDFD_GETFD, process, socket, 0, 0));
+}
+
+/** Why no socket can be passed on: some containers do not allow it; `null` if it can. */
+export function whyNotPassing(): string | null {
+  try {
+    const own = openProcess(Deno.pid);
+    for (const descriptor of [takeFrom(own, own), own]) libc.close(descriptor);
+    return null;
+  } catch (error) {
+    return `no socket can be passed on: ${messageOf(error)}`;
+  }
+}
 
 /** The command that passes sockets of this process on to a program, whose command follows. */
 export function passing(sockets: readonly number[]): string[] {
@@ -40,13 +54,12 @@ export function passing(sockets: readonly number[]): string[] {
 if (import.meta.main) {
   const [pid, sockets = "", ...command] = Deno.args;
   const holder = openProcess(Number(pid));
-  const taken = sockets.split(",").map((socket) =>
-    checked("pidfd_getfd", libc.syscall(SYS_PIDFD_GETFD, holder, Number(socket), 0, 0))
-  );
-  for (const [index, socket] of taken.entries()) {
-    libc.close(FIRST + index);
-    keepOpen(checked("fcntl", libc.fcntl(socket, F_DUPFD, FIRST + index)));
-  }
+  const taken = sockets.split(",").map((socket) => takeFrom(holder, Number(socket)));
+  const { dup2 } = Deno.dlopen("libc.so.6", {
+    dup2: { parameters: ["i32", "i32"], result: "i32" },
+  }).symbols;
+  // What the runtime has there it needs no more.
+  for (const [index, socket] of taken.entries()) checked("dup2", dup2(socket, FIRST + index));
   Deno.env.set("LISTEN_PID", `${Deno.pid}`);
   Deno.env.set("LISTEN_FDS", `${taken.length}`);
   execute("/usr/bin/env", ["env", ...command]);

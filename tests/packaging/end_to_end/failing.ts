@@ -14,15 +14,6 @@ export interface Failing {
  */
 export const FAILING: readonly Failing[] = [
   {
-    because:
-      "on a busy machine it begins to hear SIGUSR1, and opens its debugger, so late that one " +
-      "comes before it is ignored anew",
-    tests: [],
-    sometimes: [
-      "compiled: SIGUSR1 and SIGUSR2 do nothing to a proxy or a keeper, and open no debugger",
-    ],
-  },
-  {
     because: "with the portable relay a half-closed client is never passed on, and passed-on " +
       "sockets do not work",
     tests: [

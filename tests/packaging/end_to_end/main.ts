@@ -29,7 +29,7 @@ await run("test:executables", async () => {
   if (whyNoExecutables !== null) throw new Failure(`Nothing to run: ${whyNoExecutables}`);
   const surroundings: Surroundings = {
     cwd: new URL("../../../", import.meta.url).pathname,
-    env: { EXECUTABLES: await executables() },
+    env: { EXECUTABLES: await executables(), EVERY_SETTING: "1" },
     output: "inherit",
   };
   // Some of those that fail wait until their patience is over.
