@@ -3,7 +3,7 @@ import { whyNoEpoll } from "../../lib/linux/available.ts";
 import { anySeed } from "./options.ts";
 import { type Kind, RELAYS } from "../relay/relays.ts";
 import { AnotherUser, noOtherUser } from "../support/another_user.ts";
-import { brieflyOr, isLong } from "../support/long.ts";
+import { brieflyOr, isLong, onlyForLong } from "../support/long.ts";
 import { testWith } from "../support/tools.ts";
 
 /** Briefly, two rounds. */
@@ -27,7 +27,7 @@ for (const kind of Object.keys(RELAYS) as Kind[]) {
   }
   if (isLong || kind === "epoll in 2 threads") {
     testWith(
-      missing ?? noOtherUser(),
+      onlyForLong ?? missing ?? noOtherUser(),
       `${kind}: every byte and every ending arrives when the system grants hardly any pipes`,
       async () => {
         await using user = await AnotherUser.make();

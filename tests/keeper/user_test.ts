@@ -6,6 +6,7 @@ import { echo, Peer } from "../relay/peer.ts";
 import { AnotherUser, noOtherUser } from "../support/another_user.ts";
 import { complete, Running } from "../support/programs.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
+import { onlyForLong } from "../support/long.ts";
 import { testWith } from "../support/tools.ts";
 import { isKeeper, Stage } from "./stage.ts";
 
@@ -143,38 +144,44 @@ testWith(
   },
 );
 
-testWith(no, "a keeper is in the list, and a port that it has is said to be its", async () => {
-  await using user = await AnotherUser.make();
-  await using service = await echo();
-  const env = { XDG_RUNTIME_DIR: user.home };
-  const upstream = formatAddress(service.address);
-  // The name of a default directory is what the command line says.
-  const port = 20000 + Deno.pid % 10000;
-  await using proxy = await user.start("proxy", [`127.0.0.1:${port}`, upstream], { env });
-  await proxy.heard(/"event":"listen"/);
-  assert.equal((await user.complete("proxyctl", ["drain"], { env })).code, 0);
-  const parked = await user.complete("proxyctl", ["park", "--json"], { env });
-  assert.equal(parked.code, 0, parked.stderr);
-  const { keeper } = JSON.parse(parked.stdout);
-  const directory = `${user.home}/disnix-tcp-proxy/127.0.0.1:${port}`;
-  try {
-    proxy.kill("SIGTERM");
-    assert.equal((await proxy.finished()).code, 0);
-    const { stdout } = await user.complete("proxyctl", ["list"], { env });
-    assert.match(
-      stdout,
-      new RegExp(`^127.0.0.1:${port} .* parked, ends in \\S+ +0 +0 `, "m"),
-    );
-    const listed = await user.complete("proxyctl", ["list", "--json"], { env });
-    assert.equal(JSON.parse(listed.stdout)[0].keeper, keeper);
-    const other = ["--runtime-dir", `${user.home}/other`];
-    const taken = await user.complete("proxy", [`127.0.0.1:${port}`, upstream, ...other], { env });
-    assert.equal(taken.code, 1);
-    assert.match(
-      taken.stderr,
-      new RegExp(`taken by the keeper of a parked proxy with process ${keeper} and /`),
-    );
-  } finally {
-    if (isKeeper(keeper, directory)) Deno.kill(keeper, "SIGKILL");
-  }
-});
+testWith(
+  onlyForLong ?? no,
+  "a keeper is in the list, and a port that it has is said to be its",
+  async () => {
+    await using user = await AnotherUser.make();
+    await using service = await echo();
+    const env = { XDG_RUNTIME_DIR: user.home };
+    const upstream = formatAddress(service.address);
+    // The name of a default directory is what the command line says.
+    const port = 20000 + Deno.pid % 10000;
+    await using proxy = await user.start("proxy", [`127.0.0.1:${port}`, upstream], { env });
+    await proxy.heard(/"event":"listen"/);
+    assert.equal((await user.complete("proxyctl", ["drain"], { env })).code, 0);
+    const parked = await user.complete("proxyctl", ["park", "--json"], { env });
+    assert.equal(parked.code, 0, parked.stderr);
+    const { keeper } = JSON.parse(parked.stdout);
+    const directory = `${user.home}/disnix-tcp-proxy/127.0.0.1:${port}`;
+    try {
+      proxy.kill("SIGTERM");
+      assert.equal((await proxy.finished()).code, 0);
+      const { stdout } = await user.complete("proxyctl", ["list"], { env });
+      assert.match(
+        stdout,
+        new RegExp(`^127.0.0.1:${port} .* parked, ends in \\S+ +0 +0 `, "m"),
+      );
+      const listed = await user.complete("proxyctl", ["list", "--json"], { env });
+      assert.equal(JSON.parse(listed.stdout)[0].keeper, keeper);
+      const other = ["--runtime-dir", `${user.home}/other`];
+      const taken = await user.complete("proxy", [`127.0.0.1:${port}`, upstream, ...other], {
+        env,
+      });
+      assert.equal(taken.code, 1);
+      assert.match(
+        taken.stderr,
+        new RegExp(`taken by the keeper of a parked proxy with process ${keeper} and /`),
+      );
+    } finally {
+      if (isKeeper(keeper, directory)) Deno.kill(keeper, "SIGKILL");
+    }
+  },
+);

@@ -5,6 +5,7 @@ import { Peer } from "../../relay/peer.ts";
 import { freePort } from "../../support/free_port.ts";
 import { AnotherUser, noOtherUser } from "../../support/another_user.ts";
 import { start } from "../../support/programs.ts";
+import { onlyForLong } from "../../support/long.ts";
 import { testWith } from "../../support/tools.ts";
 import { until } from "../../support/until.ts";
 import { moduleWith, Nix } from "../nix.ts";
@@ -165,7 +166,7 @@ async function assertServed(client: Peer): Promise<void> {
 }
 
 testWith(
-  no,
+  onlyForLong ?? no,
   "the module's unit is reloaded under a client, which may finish when it is stopped",
   async () => {
     await using web = await Web.start(`controlGroup = "${USER}";`);
@@ -185,7 +186,7 @@ testWith(
 );
 
 testWith(
-  no,
+  onlyForLong ?? no,
   "the module's unit, started by its socket, is parked and restarted, and nobody notices",
   async () => {
     await using web = await Web.start("socketActivation = true;");
@@ -208,7 +209,7 @@ testWith(
 );
 
 testWith(
-  no,
+  onlyForLong ?? no,
   "the page's unit shows the module's proxies to those who know the password",
   async () => {
     await using web = await Web.start(`controlGroup = "${USER}";`);

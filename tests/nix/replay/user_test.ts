@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { AnotherUser, noOtherUser } from "../../support/another_user.ts";
+import { onlyForLong } from "../../support/long.ts";
 import { testWith } from "../../support/tools.ts";
 import { deploy, story } from "./disnix.ts";
 import { answered, Example, type Options } from "./example.ts";
@@ -14,7 +15,7 @@ function as({ id, cache }: AnotherUser): Options {
   return { before: ["/usr/bin/env", `DENO_DIR=${cache}`, ...become], owner: id };
 }
 
-testWith(no, "an ordinary user deploys a proxy, and replaces it", async () => {
+testWith(onlyForLong ?? no, "an ordinary user deploys a proxy, and replaces it", async () => {
   await using user = await AnotherUser.make();
   await using machine = await Machine.start("process", { home: user, user });
   await using example = new Example(machine);
@@ -51,7 +52,7 @@ testWith(no, "root deploys a proxy that runs as another user, and replaces it", 
 });
 
 testWith(
-  no,
+  onlyForLong ?? no,
   "a proxy that is to be root's goes on with the clients of another user's",
   async () => {
     await using user = await AnotherUser.make();
@@ -69,7 +70,7 @@ testWith(
 );
 
 testWith(
-  no,
+  onlyForLong ?? no,
   "a proxy that is no longer to be root's loses nobody, and can be had later",
   async () => {
     await using user = await AnotherUser.make();
