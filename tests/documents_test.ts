@@ -4,6 +4,7 @@ import { commandLine } from "../lib/commands/program.ts";
 import { EXIT, EXIT_MEANINGS } from "../lib/exit_codes.ts";
 import { whyNoEpoll } from "../lib/linux/available.ts";
 import { run, stepsOf } from "./documents/console.ts";
+import { onlyForLong } from "./support/long.ts";
 import { testWith, without } from "./support/tools.ts";
 import { complete } from "./support/programs.ts";
 
@@ -141,5 +142,11 @@ const privileged = without("unshare", "ip", "curl") ??
 for (const [path, text] of documents) {
   const steps = stepsOf(text);
   if (steps.length === 0) continue;
-  testWith(privileged, `what ${path} shows of a console is what is seen there`, () => run(steps));
+  // That is many, and much of it is in the README as well.
+  const long = path === "docs/operating.md" ? onlyForLong : null;
+  testWith(
+    long ?? privileged,
+    `what ${path} shows of a console is what is seen there`,
+    () => run(steps),
+  );
 }

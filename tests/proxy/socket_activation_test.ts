@@ -31,13 +31,15 @@ function unusedPort6(): number {
   return (listener.addr as Deno.NetAddr).port;
 }
 
-const noManager = without("systemd-socket-activate");
+/** Why a relay is not tried; the portable one is briefly where there is no other. */
+function whyNot(relay: "epoll" | "portable"): string | null {
+  const noEpoll = whyNoEpoll();
+  const no = relay === "epoll" ? noEpoll : noEpoll === null ? onlyForLong : null;
+  return without("systemd-socket-activate") ?? no;
+}
 
 for (const relay of ["epoll", "portable"] as const) {
-  const noEpoll = whyNoEpoll();
-  // The other one is what there is where that is not.
-  const no = relay === "epoll" ? noEpoll : noEpoll === null ? onlyForLong : null;
-  const missing = noManager ?? no;
+  const missing = whyNot(relay);
 
   testWith(
     missing,
@@ -169,7 +171,7 @@ Deno.test("what a service manager passed to another process is not ours", async 
 
 for (const relay of ["epoll", "portable"] as const) {
   testWith(
-    missing ?? noIPv6(),
+    whyNot(relay) ?? noIPv6(),
     `${relay}: all sockets on the port are served, and a line names those that are on another`,
     async () => {
       await using service = await echo();
