@@ -1,11 +1,10 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { whyNoEpoll } from "../../lib/linux/available.ts";
 import { Peer } from "../relay/peer.ts";
 import { freePort } from "../support/free_port.ts";
 import { Proxy } from "../support/proxy.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
-import { onlyForLong } from "../support/long.ts";
+import { whyNoRelay } from "../support/why_no_relay.ts";
 import { testWith, without } from "../support/tools.ts";
 import { nginxConfiguration } from "./nginx.ts";
 import { Daemon } from "./service.ts";
@@ -77,11 +76,8 @@ async function answer(client: Peer): Promise<string> {
 }
 
 for (const relay of ["epoll", "portable"] as const) {
-  const noEpoll = whyNoEpoll();
-  // The other one is what there is where that is not.
-  const no = relay === "epoll" ? noEpoll : noEpoll === null ? onlyForLong : null;
   testWith(
-    without("nginx", "haproxy") ?? noStream ?? no,
+    without("nginx", "haproxy") ?? noStream ?? whyNoRelay(relay),
     `${relay}: nginx and HAProxy, before the proxy and behind it, are told who the client is`,
     async () => {
       await using temporary = await TemporaryDirectory.make();

@@ -9,6 +9,7 @@ import { Proxy } from "../support/proxy.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
 import { testWith, without } from "../support/tools.ts";
 import { until } from "../support/until.ts";
+import { whyNoRelay } from "../support/why_no_relay.ts";
 
 /** An address that no other test uses: systemd-socket-activate cannot say which port it got. */
 function ownAddress(): { host: string; port: number } {
@@ -31,11 +32,8 @@ function unusedPort6(): number {
   return (listener.addr as Deno.NetAddr).port;
 }
 
-/** Why a relay is not tried; the portable one is briefly where there is no other. */
 function whyNot(relay: "epoll" | "portable"): string | null {
-  const noEpoll = whyNoEpoll();
-  const no = relay === "epoll" ? noEpoll : noEpoll === null ? onlyForLong : null;
-  return without("systemd-socket-activate") ?? no;
+  return without("systemd-socket-activate") ?? whyNoRelay(relay);
 }
 
 for (const relay of ["epoll", "portable"] as const) {

@@ -55,9 +55,8 @@ if (import.meta.main) {
   const [pid, sockets = "", ...command] = Deno.args;
   const holder = openProcess(Number(pid));
   const taken = sockets.split(",").map((socket) => takeFrom(holder, Number(socket)));
-  const { dup2 } = Deno.dlopen("libc.so.6", {
-    dup2: { parameters: ["i32", "i32"], result: "i32" },
-  }).symbols;
+  // Not before: only this process needs it.
+  const { dup2 } = await import("./dup2.ts");
   // What the runtime has there it needs no more.
   for (const [index, socket] of taken.entries()) checked("dup2", dup2(socket, FIRST + index));
   Deno.env.set("LISTEN_PID", `${Deno.pid}`);

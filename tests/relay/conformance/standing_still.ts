@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { CloseReason, RelayOptions } from "../../../lib/relay/relay.ts";
-import { onlyForLong } from "../../support/long.ts";
+import { whyNoRelay } from "../../support/why_no_relay.ts";
 import { LINUX } from "../machine.ts";
 import { Peer, Service, unusedAddress } from "../peer.ts";
 import { RelayInProcess } from "../relay_in_process.ts";
@@ -16,7 +16,7 @@ const TIMEOUT = 3000;
 /** A process that was stopped, or frozen with its container, does not blame that on connections. */
 export function testStandingStill(kind: Kind): void {
   // Where nothing moves for seconds: another relay does so only for long.
-  const isNotTried = !LINUX || kind === "portable" && onlyForLong !== null;
+  const isNotTried = !LINUX || kind === "portable" && whyNoRelay(kind) !== null;
   for (const halfClosed of [false, true]) {
     const timeout = halfClosed ? "halfCloseTimeout" : "idleTimeout";
     Deno.test({

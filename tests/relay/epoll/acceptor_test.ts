@@ -2,33 +2,42 @@ import assert from "node:assert/strict";
 import { Epoll } from "../../../lib/linux/epoll.ts";
 import { libc } from "../../../lib/linux/libc.ts";
 import { listen, localAddress } from "../../../lib/linux/socket.ts";
-import { Acceptor } from "../../../lib/relay/epoll/acceptor.ts";
+import {
+  Acceptor,
+  type AcceptorContext,
+  type AcceptorParts,
+} from "../../../lib/relay/epoll/acceptor.ts";
 import { Listeners } from "../../../lib/relay/epoll/listeners.ts";
 import { CONTROL, HOLDING, OPEN, SharedMemory } from "../../../lib/relay/epoll/shared.ts";
+
+/** An acceptor of a thread that is in its first turn. */
+function acceptorOf(
+  listener: number,
+  parts: Pick<
+    AcceptorParts,
+    "shared" | "epoll" | "maxConnections" | "descriptors" | "maxConnecting"
+  >,
+  heard: Pick<AcceptorContext, "accepted" | "held">,
+): Acceptor {
+  return new Acceptor({
+    ...parts,
+    context: { time: 0, turn: 1, full() {}, queueFilling() {}, ...heard },
+    listeners: new Listeners([listener]),
+    data: 0,
+    isMonitor: true,
+    mayBeHeld: false,
+  });
+}
 
 Deno.test("a thread that finds nobody has not been seen active meanwhile", async () => {
   const shared = new SharedMemory();
   Atomics.store(shared.control, CONTROL.mode, OPEN);
   const epoll = new Epoll(1);
   const listener = listen({ host: "127.0.0.1", port: 0 }, false, 1);
-  const acceptor = new Acceptor({
-    context: {
-      time: 0,
-      turn: 1,
-      accepted: () => assert.fail("nobody is there"),
-      held: () => assert.fail("nobody is held"),
-      full() {},
-      queueFilling() {},
-    },
-    shared,
-    epoll,
-    listeners: new Listeners([listener]),
-    data: 0,
-    maxConnections: 10,
-    descriptors: 100,
-    maxConnecting: 10,
-    isMonitor: true,
-    mayBeHeld: false,
+  const room = { maxConnections: 10, descriptors: 100, maxConnecting: 10 };
+  const acceptor = acceptorOf(listener, { shared, epoll, ...room }, {
+    accepted: () => assert.fail("nobody is there"),
+    held: () => assert.fail("nobody is held"),
   });
   acceptor.open();
   // The last connection of another thread may end at any moment of this.
@@ -105,27 +114,13 @@ Deno.test("a thread that takes all who are queued takes no more than its table h
   const listener = listen({ host: "127.0.0.1", port: 0 }, false, 16);
   const { port } = localAddress(listener);
   const taken: number[] = [];
-  const acceptor = new Acceptor({
-    context: {
-      time: 0,
-      turn: 1,
-      accepted: (client) => void taken.push(client),
-      held(client) {
-        Atomics.add(shared.control, CONTROL.waiting, 1);
-        taken.push(client);
-      },
-      full() {},
-      queueFilling() {},
+  const room = { maxConnections: 1, descriptors: 4, maxConnecting: 1 };
+  const acceptor = acceptorOf(listener, { shared, epoll, ...room }, {
+    accepted: (client) => void taken.push(client),
+    held(client) {
+      Atomics.add(shared.control, CONTROL.waiting, 1);
+      taken.push(client);
     },
-    shared,
-    epoll,
-    listeners: new Listeners([listener]),
-    data: 0,
-    maxConnections: 1,
-    descriptors: 4,
-    maxConnecting: 1,
-    isMonitor: true,
-    mayBeHeld: false,
   });
   acceptor.open();
   const clients = await Promise.all(
@@ -150,27 +145,13 @@ Deno.test("those who are taken from the queue while it is held leave sockets to 
     Array.from({ length: 40 }, () => Deno.connect({ hostname: "127.0.0.1", port })),
   );
   const held: number[] = [];
-  const acceptor = new Acceptor({
-    context: {
-      time: 0,
-      turn: 1,
-      accepted: () => assert.fail("nobody is served"),
-      held(client) {
-        held.push(client);
-        Atomics.add(shared.control, CONTROL.waiting, 1);
-      },
-      full() {},
-      queueFilling() {},
+  const room = { maxConnections: 40, descriptors: 20, maxConnecting: 10 };
+  const acceptor = acceptorOf(listener, { shared, epoll, ...room }, {
+    accepted: () => assert.fail("nobody is served"),
+    held(client) {
+      held.push(client);
+      Atomics.add(shared.control, CONTROL.waiting, 1);
     },
-    shared,
-    epoll,
-    listeners: new Listeners([listener]),
-    data: 0,
-    maxConnections: 40,
-    descriptors: 20,
-    maxConnecting: 10,
-    isMonitor: true,
-    mayBeHeld: false,
   });
   acceptor.hold();
   acceptor.take();

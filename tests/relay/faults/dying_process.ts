@@ -8,13 +8,10 @@
 
 import { formatAddress, parseAddress } from "../../../lib/address.ts";
 import { listen } from "../../../lib/linux/socket.ts";
+import { dup2 } from "../../support/dup2.ts";
 import { until } from "../../support/until.ts";
 import { passedOn, plainOptions, UNHEARD } from "../plain.ts";
 import { type Kind, RELAYS } from "../relays.ts";
-
-const { dup2 } = Deno.dlopen("libc.so.6", {
-  dup2: { parameters: ["i32", "i32"], result: "i32" },
-}).symbols;
 
 const [kind, upstream, state] = Deno.args as [Kind, string, "open" | "holding"];
 const descriptor = listen({ host: "127.0.0.1", port: 0 }, false, 64);
@@ -34,10 +31,7 @@ if (state === "holding") await relay.hold();
 say("ready");
 await told();
 // While it holds, a thread waits for them as soon as it has been told that it may take some.
-const [instance = -1] = await until(
-  () => Promise.resolve(eventLoops()),
-  ({ length }) => length > 0,
-);
+const [instance = -1] = await until(eventLoops, ({ length }) => length > 0);
 if (dup2(0, instance) < 0) throw new Error("Failed to make a thread die");
 // It sees that once it has something to do.
 void relay.hold();
