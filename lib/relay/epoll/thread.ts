@@ -239,7 +239,7 @@ export class Thread {
     const time = now();
     if (this.#turn.stoodStill(time)) this.#connections.catchUp(time);
     hindsight.handled(count, EVENTS);
-    this.#timers.fire(hindsight.asOf, this.#connections.rows, this.#serving.timerRanOut);
+    this.#timers.fire(hindsight.asOf, this.#serving.timerRanOut);
     if (hindsight.asOf >= this.#wishes.cutsIdleSince) this.#cutIdle();
     const mayProceed = this.#connections.madeRoom || this.#heardOfRoom;
     if (this.#acceptor.takeRetry() || mayProceed) this.#proceed();
