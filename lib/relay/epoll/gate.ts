@@ -62,10 +62,10 @@ export class Gate {
 
   /** When the first one came of those who are held, so many of them in the queue; never, if none is. */
   #firstOf(length: number): number {
-    return Math.min(
-      length > 0 ? this.#shared.firstArrival ?? Infinity : Infinity,
-      ...this.#crew.tables.map(({ queuedSince }) => queuedSince),
-    );
+    const inQueue = length > 0 ? this.#shared.firstArrival ?? Infinity : Infinity;
+    // Mostly nobody is held here: then not one of thousands of connections is looked at.
+    if (Atomics.load(this.#shared.control, CONTROL.waiting) === 0) return inQueue;
+    return Math.min(inQueue, ...this.#crew.tables.map(({ queuedSince }) => queuedSince));
   }
 
   get #mode(): number {

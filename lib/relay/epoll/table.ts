@@ -180,7 +180,8 @@ export class Table {
   /** How many active connections are connected to another target. */
   elsewhere(target: number): number {
     let count = 0;
-    for (let row = 0; row < this.height; row++) {
+    const { height } = this;
+    for (let row = 0; row < height; row++) {
       const isConnected = this.isActive(row) && this.state(row) !== CONNECTING;
       if (isConnected && this.#words[row * ROW * 2 + TARGET] !== target) count++;
     }
@@ -267,7 +268,8 @@ export class Table {
    * @returns whether there is such a connection
    */
   wishCut(id: number, reason: number): boolean {
-    for (let row = 0; row < this.height; row++) {
+    const { height } = this;
+    for (let row = 0; row < height; row++) {
       if (this.#numbers[row * ROW + ID] !== id) continue;
       this.#words[row * ROW * 2 + CUT_REASON] = reason;
       this.#numbers[row * ROW + CUT_ID] = id;
@@ -319,8 +321,9 @@ export class Table {
   /** Since when the one has been held that was never served and has waited the longest, on the clock. */
   get queuedSince(): number {
     let since = Infinity;
-    for (const row of this.rowsInUse()) {
-      if (this.state(row) !== QUEUED) continue;
+    const { height } = this;
+    for (let row = 0; row < height; row++) {
+      if (this.id(row) === 0 || this.state(row) !== QUEUED) continue;
       since = Math.min(since, this.#numbers[row * ROW + HELD_SINCE] as number);
     }
     return since;

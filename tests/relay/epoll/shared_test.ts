@@ -112,11 +112,11 @@ Deno.test("the connections of a table that come first are found, in order, which
   // Few numbers, so that some are the same.
   const amount = fc.nat(20);
   const connection = fc.option(fc.record({ age: amount, idle: amount, bytes: amount }));
-  const connections = fc.array(connection, { maxLength: 60 });
+  const connections = fc.array(connection, { maxLength: 200, size: "max" });
   const order = fc.constantFrom(...CONNECTION_ORDERS);
   const most = fc.integer({ min: 1, max: 30 });
   fc.assert(fc.property(connections, order, most, (connections, order, most) => {
-    const { thread, main } = tables(60);
+    const { thread, main } = tables(200);
     for (const [row, one] of connections.entries()) {
       thread.begin(row, row + 1, 5, 20 - (one?.age ?? 0), encode(CLIENT));
       thread.touch(row, 20 - (one?.idle ?? 0));

@@ -44,7 +44,7 @@ const steps: fc.Arbitrary<readonly Step[]> = fc.array(
       then: settings(5),
     }),
   ),
-  { maxLength: 40 },
+  { maxLength: 40, size: "max" },
 );
 
 /** Timers, and what is wanted of each row: nothing else may happen, and that must. */
