@@ -13,6 +13,7 @@ import { EAGAIN, ECONNRESET, EINTR, EPIPE, errno } from "../../linux/errno.ts";
 import { libc } from "../../linux/libc.ts";
 import { type Pipe, SPLICE_F_MOVE, SPLICE_F_NONBLOCK } from "../../linux/pipe.ts";
 import { MSG_NOSIGNAL, sendAtOnce } from "../../linux/socket.ts";
+import { Flags } from "./flags.ts";
 import type { MovedDirection } from "./moved.ts";
 import type { Pipes } from "./pipes.ts";
 
@@ -49,62 +50,31 @@ const buffer = new Uint8Array(BUFFER);
 export const received: Uint8Array = buffer;
 
 /** One direction. */
-export class Direction {
+export class Direction extends Flags {
   source = -1;
   sink = -1;
-  /** Whether there may be something to read. */
-  readable = false;
-  /** Whether the end may be near (or urgent data): then a short read proves nothing. */
-  thorough = false;
-  /** Whether the sink took less than it was given. */
-  blocked = false;
-  /** Whether nothing may be read for now; what was read before is still passed on. */
-  stopped = false;
-  /** Whether what is read next is to be looked at: then it is {@linkcode received}, one piece only. */
-  looks = false;
-  /** Whether the end was read. */
-  ended = false;
-  /** Whether the end was read and everything before it has been passed on. */
-  done = false;
   /** Bytes read since somebody set it to 0. */
   bytes = 0;
-  /** Whether bytes were written since somebody set it to `false`. */
-  hasMoved = false;
-  /** Whether it is still to be carried on, since its last turn was over. */
-  isPostponed = false;
   /** With which error the sink has failed; 0 if it has not. */
   sinkError = 0;
   #kept: Uint8Array<ArrayBuffer> | null = null;
   #pipe: Pipe | null = null;
   #piped = 0;
-  #bulk = false;
   #small = 0;
-  /** Whether the sink would keep a second small piece back until the first has arrived. */
-  #delays = false;
-  #isFirst = true;
-  /** Whether what is read is dropped. */
-  #drops = false;
 
   /** @param row of its connection */
-  constructor(readonly row: number) {}
+  constructor(readonly row: number) {
+    super();
+    this.isFirst = true;
+  }
 
   /** Starts anew. @param delays whether the sink does not send small pieces at once yet */
   begin(source: number, sink: number, delays: boolean): void {
     this.source = source;
     this.sink = sink;
-    this.#delays = delays;
-    this.#isFirst = true;
-    this.readable =
-      this.thorough =
-      this.blocked =
-      this.ended =
-      this.done =
-      this.stopped =
-      this.looks =
-      this.#bulk =
-      this.#drops =
-        false;
-    this.isPostponed = this.hasMoved = false;
+    this.clear();
+    this.delays = delays;
+    this.isFirst = true;
     this.bytes =
       this.sinkError =
       this.#small =
@@ -113,16 +83,11 @@ export class Direction {
     this.#kept = null;
   }
 
-  /** Whether it has more to carry than small messages. */
-  get isBulk(): boolean {
-    return this.#bulk;
-  }
-
   /** Has something of our own sent before all that is read; it is not counted. */
   sendFirst(bytes: Uint8Array<ArrayBuffer>): void {
     this.#kept = bytes;
     this.blocked = true;
-    this.#isFirst = false;
+    this.isFirst = false;
   }
 
   /** Goes on where another process has left off. */
@@ -169,7 +134,7 @@ export class Direction {
   /** The sink has failed: drops what is kept for it, and what is read from now on. */
   dropFromNowOn(pipes: Pipes): void {
     this.drop(pipes);
-    this.#drops = true;
+    this.drops = true;
     this.blocked = this.stopped = false;
     this.readable = !this.ended;
   }
@@ -180,7 +145,7 @@ export class Direction {
    * @param most before the others have their turn, in bytes
    */
   carry(pipes: Pipes, most: number): number {
-    if (this.#drops) return this.#readAndDrop(most);
+    if (this.drops) return this.#readAndDrop(most);
     if (this.blocked) {
       const flushed = this.#pipe === null ? this.#sendKept() : this.#flush(this.#pipe);
       if (flushed !== 0) return flushed === BROKEN_SINK ? SINK_FAILED : WAITS;
@@ -189,7 +154,7 @@ export class Direction {
     if (this.looks) this.#giveBack(pipes);
     let left = most;
     while (this.readable && !this.stopped) {
-      if (this.#bulk && this.#pipe === null && !this.looks) this.#pipe = pipes.take();
+      if (this.isBulk && this.#pipe === null && !this.looks) this.#pipe = pipes.take();
       const count = this.#pipe === null ? this.#copy() : this.#splice(this.#pipe, most);
       if (count > 0) {
         this.bytes += count;
@@ -200,7 +165,7 @@ export class Direction {
         this.ended = true;
         this.readable = false;
       } else if (count === DOUBTFUL) {
-        this.#bulk = false;
+        this.isBulk = false;
         this.#giveBack(pipes);
       } else if (count !== NOTHING) {
         return count === BROKEN_SINK ? SINK_FAILED : SOURCE_FAILED;
@@ -240,8 +205,8 @@ export class Direction {
     const count = libc.recv(this.source, buffer, BUFFER, 0);
     if (count <= 0) return count === 0 ? 0 : this.#readFailed();
     if (count < BUFFER) this.readable = this.thorough;
-    else this.#bulk = true;
-    if (this.#delays) this.#sendAtOnce();
+    else this.isBulk = true;
+    if (this.delays) this.#sendAtOnce();
     let sent = libc.send(this.sink, buffer, count, MSG_NOSIGNAL);
     this.hasMoved = true;
     if (sent === count) return count;
@@ -269,11 +234,11 @@ export class Direction {
       return DOUBTFUL;
     }
     this.#piped = count;
-    if (this.#delays) this.#sendAtOnce();
+    if (this.delays) this.#sendAtOnce();
     if (count >= SMALL) {
       this.#small = 0;
     } else if (++this.#small === SMALL_IN_A_ROW) {
-      this.#bulk = false;
+      this.isBulk = false;
       this.#small = 0;
     }
     const flushed = this.#flush(pipe);
@@ -284,10 +249,10 @@ export class Direction {
 
   /** Nothing delays the first piece, and many a connection has no second one. */
   #sendAtOnce(): void {
-    if (this.#isFirst) {
-      this.#isFirst = false;
+    if (this.isFirst) {
+      this.isFirst = false;
     } else {
-      this.#delays = false;
+      this.delays = false;
       sendAtOnce(this.sink);
     }
   }
