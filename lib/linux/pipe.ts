@@ -17,6 +17,8 @@ export interface Pipe {
   readonly writer: number;
   /** How many bytes of whole pages it can hold. */
   readonly size: number;
+  /** How many are in it. */
+  bytes: number;
 }
 
 const both = new Int32Array(2);
@@ -34,7 +36,7 @@ export function makePipe(size: number): Pipe | null {
   const [reader = -1, writer = -1] = both;
   for (let wanted = size; wanted >= 65536; wanted /= 2) {
     const granted = libc.fcntl(writer, F_SETPIPE_SZ, wanted);
-    if (granted > 0) return { reader, writer, size: granted };
+    if (granted > 0) return { reader, writer, size: granted, bytes: 0 };
   }
   closePipe({ reader, writer });
   return null;
@@ -45,7 +47,7 @@ export function makePipe(size: number): Pipe | null {
  *
  * @throws {SystemError} when there are no descriptors for it
  */
-export function openPipe(): Omit<Pipe, "size"> {
+export function openPipe(): Pick<Pipe, "reader" | "writer"> {
   checked("pipe2", libc.pipe2(bothBytes, O_NONBLOCK | O_CLOEXEC));
   const [reader = -1, writer = -1] = both;
   return { reader, writer };

@@ -59,7 +59,6 @@ export class Direction extends Flags {
   sinkError = 0;
   #kept: Uint8Array<ArrayBuffer> | null = null;
   #pipe: Pipe | null = null;
-  #piped = 0;
   #small = 0;
 
   /** @param row of its connection */
@@ -75,11 +74,7 @@ export class Direction extends Flags {
     this.clear();
     this.delays = delays;
     this.isFirst = true;
-    this.bytes =
-      this.sinkError =
-      this.#small =
-      this.#piped =
-        0;
+    this.bytes = this.sinkError = this.#small = 0;
     this.#kept = null;
   }
 
@@ -96,11 +91,7 @@ export class Direction extends Flags {
     this.ended = moved.ended;
     this.done = moved.done;
     this.#kept = moved.kept;
-    if (moved.pipe !== null) {
-      const { bytes, ...pipe } = moved.pipe;
-      this.#pipe = pipe;
-      this.#piped = bytes;
-    }
+    if (moved.pipe !== null) this.#pipe = { ...moved.pipe };
     this.blocked = moved.kept !== null || moved.pipe !== null;
   }
 
@@ -108,7 +99,7 @@ export class Direction extends Flags {
   get moved(): MovedDirection | null {
     const { ended, done } = this;
     if (!ended && this.#kept === null && this.#pipe === null) return null;
-    const pipe = this.#pipe === null ? null : { ...this.#pipe, bytes: this.#piped };
+    const pipe = this.#pipe === null ? null : { ...this.#pipe };
     const kept = this.#kept === null ? null : new Uint8Array(this.#kept);
     return { ended, done, kept, pipe };
   }
@@ -233,7 +224,7 @@ export class Direction extends Flags {
       this.readable = true;
       return DOUBTFUL;
     }
-    this.#piped = count;
+    pipe.bytes = count;
     if (this.delays) this.#sendAtOnce();
     if (count >= SMALL) {
       this.#small = 0;
@@ -271,8 +262,8 @@ export class Direction extends Flags {
 
   /** @returns 0 when the pipe is empty, or one of the constants */
   #flush(pipe: Pipe): number {
-    for (let isFirst = true; this.#piped > 0; isFirst = false) {
-      const count = libc.splice(pipe.reader, null, this.sink, null, this.#piped, SPLICE_FLAGS);
+    for (let isFirst = true; pipe.bytes > 0; isFirst = false) {
+      const count = libc.splice(pipe.reader, null, this.sink, null, pipe.bytes, SPLICE_FLAGS);
       if (count < 0) {
         const failed = this.#writeFailed();
         // A call that passed something on says nothing of the reset that stopped it, and the next one
@@ -280,7 +271,7 @@ export class Direction extends Flags {
         if (!isFirst && this.sinkError === EPIPE) this.sinkError = ECONNRESET;
         return failed;
       }
-      this.#piped -= count;
+      pipe.bytes -= count;
       this.hasMoved = true;
     }
     return 0;

@@ -25,7 +25,7 @@ export class Flags {
   }
 
   set readable(is: boolean) {
-    this.#set(READABLE, is);
+    this.#flags = withFlag(this.#flags, READABLE, is);
   }
 
   /** Whether the end may be near (or urgent data): then a short read proves nothing. */
@@ -34,7 +34,7 @@ export class Flags {
   }
 
   set thorough(is: boolean) {
-    this.#set(THOROUGH, is);
+    this.#flags = withFlag(this.#flags, THOROUGH, is);
   }
 
   /** Whether the sink took less than it was given. */
@@ -43,7 +43,7 @@ export class Flags {
   }
 
   set blocked(is: boolean) {
-    this.#set(BLOCKED, is);
+    this.#flags = withFlag(this.#flags, BLOCKED, is);
   }
 
   /** Whether nothing may be read for now; what was read before is still passed on. */
@@ -52,7 +52,7 @@ export class Flags {
   }
 
   set stopped(is: boolean) {
-    this.#set(STOPPED, is);
+    this.#flags = withFlag(this.#flags, STOPPED, is);
   }
 
   /** Whether what is read next is to be looked at: then it is one piece only. */
@@ -61,7 +61,7 @@ export class Flags {
   }
 
   set looks(is: boolean) {
-    this.#set(LOOKS, is);
+    this.#flags = withFlag(this.#flags, LOOKS, is);
   }
 
   /** Whether the end was read. */
@@ -70,7 +70,7 @@ export class Flags {
   }
 
   set ended(is: boolean) {
-    this.#set(ENDED, is);
+    this.#flags = withFlag(this.#flags, ENDED, is);
   }
 
   /** Whether the end was read and everything before it has been passed on. */
@@ -79,7 +79,7 @@ export class Flags {
   }
 
   set done(is: boolean) {
-    this.#set(DONE, is);
+    this.#flags = withFlag(this.#flags, DONE, is);
   }
 
   /** Whether bytes were written since somebody set it to `false`. */
@@ -88,7 +88,7 @@ export class Flags {
   }
 
   set hasMoved(is: boolean) {
-    this.#set(HAS_MOVED, is);
+    this.#flags = withFlag(this.#flags, HAS_MOVED, is);
   }
 
   /** Whether it is still to be carried on, since its last turn was over. */
@@ -97,7 +97,7 @@ export class Flags {
   }
 
   set isPostponed(is: boolean) {
-    this.#set(IS_POSTPONED, is);
+    this.#flags = withFlag(this.#flags, IS_POSTPONED, is);
   }
 
   /** Whether it has more to carry than small messages. */
@@ -106,7 +106,7 @@ export class Flags {
   }
 
   protected set isBulk(is: boolean) {
-    this.#set(BULK, is);
+    this.#flags = withFlag(this.#flags, BULK, is);
   }
 
   /** Whether the sink would keep a second small piece back until the first has arrived. */
@@ -115,7 +115,7 @@ export class Flags {
   }
 
   protected set delays(is: boolean) {
-    this.#set(DELAYS, is);
+    this.#flags = withFlag(this.#flags, DELAYS, is);
   }
 
   /** Whether the sink has been given nothing yet. */
@@ -124,7 +124,7 @@ export class Flags {
   }
 
   protected set isFirst(is: boolean) {
-    this.#set(IS_FIRST, is);
+    this.#flags = withFlag(this.#flags, IS_FIRST, is);
   }
 
   /** Whether what is read is dropped. */
@@ -133,15 +133,16 @@ export class Flags {
   }
 
   protected set drops(is: boolean) {
-    this.#set(DROPS, is);
+    this.#flags = withFlag(this.#flags, DROPS, is);
   }
 
   /** Nothing of this is so any more. */
   protected clear(): void {
     this.#flags = 0;
   }
+}
 
-  #set(flag: number, is: boolean): void {
-    this.#flags = is ? this.#flags | flag : this.#flags & ~flag;
-  }
+/** Not a private method: for those each object has a field of its own. */
+function withFlag(flags: number, flag: number, is: boolean): number {
+  return is ? flags | flag : flags & ~flag;
 }
