@@ -1,16 +1,17 @@
 /**
- * The side that gives: it freezes, sends everything, and is gone once the other has taken it. Until
- * then it can go on as if nothing had happened, and does so whenever anything goes wrong.
+ * The side that gives: it tells ahead of its connections, freezes, sends the rest, and is gone once
+ * the other has taken it. Until then it can go on as if nothing had happened, and does so whenever
+ * anything goes wrong.
  *
  * @module
  */
 
-import { becomesReadable } from "../linux/poll.ts";
+import { becomesReadable, whichBecomesReadable } from "../linux/poll.ts";
 import { messageOf } from "../message_of.ts";
-import type { MovedRelay } from "../relay/epoll/moved.ts";
+import type { Foundation, MovedRelay, Told } from "../relay/epoll/moved.ts";
 import { VERSION } from "../version.ts";
 import type { Line } from "../reaper/line.ts";
-import { type Channel, PATIENCE } from "./channel.ts";
+import { type Channel, PATIENCE, type Sent } from "./channel.ts";
 import {
   type GiverMessage,
   type Kind,
@@ -31,6 +32,18 @@ export interface Estate {
   readonly lock: number;
 }
 
+/** What is told ahead. */
+export interface Ahead {
+  /** What there is from the start, and how many descriptors the connections have, about. */
+  readonly foundation: Foundation & { readonly descriptors: number };
+  /**
+   * Tells of the connections while they are served: of all, then of what has changed.
+   *
+   * @throws when they are served no more
+   */
+  copy(isFirst: boolean, tell: (told: Told) => void): Promise<void>;
+}
+
 /** What there is to give. */
 export interface Giver {
   readonly kind: Kind;
@@ -38,19 +51,16 @@ export interface Giver {
   readonly sockets: readonly { readonly listen: string; readonly cookie: string }[];
   /** Whether a service manager passed them on. */
   readonly isInherited: boolean;
+  /** How proxies are told of connections ahead; left out where nobody is. */
+  readonly ahead?: Ahead;
   /**
    * What is to tie one that takes over to a reaper; `null` where it needs none.
    *
    * @throws {Error} when it would need one, and cannot have it
    */
   lineFor(channel: Channel): Promise<Line | null>;
-  /**
-   * Touches nothing from now on. When that fails, nothing has changed.
-   *
-   * @param to what the receiver is
-   * @param channel to the receiver
-   */
-  freeze(to: Kind, channel: Channel): Promise<Estate>;
+  /** Touches nothing from now on. When that fails, nothing has changed. @param to the receiver */
+  freeze(to: Asker): Promise<Estate>;
   /** Goes on as before. */
   thaw(): Promise<void>;
   /** Hears that the other process has to be waited for. */
@@ -60,6 +70,8 @@ export interface Giver {
 /** Who has asked for everything. */
 export interface Asker
   extends Pick<Extract<ReceiverMessage, { type: "hello" }>, "kind" | "until" | "version"> {
+  /** Whether it is to be told of the connections ahead. */
+  readonly isAhead: boolean;
   /** What ties it to a reaper, if that has to be. */
   readonly line: Line | null;
   /**
@@ -85,8 +97,8 @@ const SIGN_OF_LIFE = 1000;
  * @throws {Error} when that is nothing for who asks
  */
 export function offer(
-  { channel, version, line }: Asker,
-  { kind, sockets, isInherited }: Giver,
+  { channel, version, line }: Omit<Asker, "isAhead">,
+  { kind, sockets, isInherited, ahead }: Giver,
 ): void {
   const [{ listen, cookie } = { listen: "", cookie: "" }, ...more] = sockets;
   channel.send(asTakenBy(version, {
@@ -99,17 +111,20 @@ export function offer(
     cookie,
     ...(more.length > 0 && { more }),
     ...(isInherited && { isInherited }),
+    ...(ahead !== undefined && { tellsAhead: true }),
     ...(line !== null && { reaper: line.reaper }),
   }));
 }
 
-/** Gives everything to who said go. */
+/** Gives everything to who said go, or to who said prepare, once it has been told ahead. */
 export async function give(asker: Asker, giver: Giver): Promise<Given> {
-  const { channel, kind, line } = asker;
+  const { channel, line } = asker;
   let estate: Estate;
+  let reason: string | null;
   const alive = setInterval(() => channel.send<GiverMessage>({ type: "wait" }), SIGN_OF_LIFE);
   try {
-    estate = await giver.freeze(kind, channel);
+    if (asker.isAhead) await tellAhead(asker, giver.ahead);
+    estate = await giver.freeze(asker);
   } catch (error) {
     const reason = messageOf(error);
     await withdraw(channel, reason);
@@ -117,7 +132,6 @@ export async function give(asker: Asker, giver: Giver): Promise<Given> {
   } finally {
     clearInterval(alive);
   }
-  let reason: string | null;
   try {
     // Before the other process can have anything: this one may die, and that one go on.
     line?.announce(channel.pid);
@@ -131,6 +145,48 @@ export async function give(asker: Asker, giver: Giver): Promise<Given> {
   await withdraw(channel, reason);
   await giver.thaw();
   return { gone: false, reason };
+}
+
+/**
+ * Tells of the connections while they are served, as often as the other side asks for it.
+ *
+ * @throws {Error} when it does not go on
+ */
+async function tellAhead({ channel }: Asker, ahead: Ahead | undefined): Promise<void> {
+  if (ahead === undefined) throw new Error("nothing can be told ahead");
+  const { listeners, isInherited, expected, descriptors } = ahead.foundation;
+  const begin: Message = { type: "ahead", isInherited, connections: expected, descriptors };
+  let sent = channel.send(begin, listeners);
+  for (let isFirst = true;; isFirst = false) {
+    await ahead.copy(isFirst, (told) => {
+      if (sent === "sent") sent = tell(channel, told, (message) => message);
+    });
+    if (sent === "sent") sent = channel.send<GiverMessage>({ type: "told" });
+    if (sent !== "sent") throw new Error(lost(channel, sent));
+    const { type } = await hear(channel);
+    if (type === "go") return;
+    if (type !== "prepare") throw new Error(`the other process said ${type} instead of go`);
+  }
+}
+
+/** Waits for the other side in the background: everything else goes on. */
+async function hear(channel: Channel): Promise<ReceiverMessage> {
+  const readable = await whichBecomesReadable([channel.descriptor], PATIENCE);
+  const reply = readable.length > 0 ? channel.receive() : "silent";
+  // It has copies by now, which may keep nothing open for good.
+  if (typeof reply === "string") throw new Error(lost(channel, reply));
+  const message = parseReceiverMessage(reply.json);
+  if (message.type === "abort") throw new Error(`the other process gave up: ${message.reason}`);
+  return message;
+}
+
+/** Tells of connections. @param asTaken a message as the other side takes it */
+function tell(channel: Channel, told: Told, asTaken: (message: Message) => Message): Sent {
+  for (const { descriptors, ...batch } of pack(told)) {
+    const sent = channel.send(asTaken({ type: "connections", ...batch }), descriptors);
+    if (sent !== "sent") return sent;
+  }
+  return "sent";
 }
 
 /**
@@ -148,24 +204,21 @@ async function handOver(
   { channel, version, line }: Asker,
   { relay, drain, lock }: Estate,
 ): Promise<string | null> {
-  const { listeners: [first = -1, ...more], connections, arrivals, ...same } = relay;
-  const batches = [...pack(connections)];
-  const say = (message: Message, descriptors: readonly number[]) =>
-    channel.send(asTakenBy(version, message), descriptors);
+  const { listeners: [first = -1, ...more], arrivals, isInherited, lastId, counters } = relay;
+  const { connections, changed, ended } = relay;
+  const asTaken = (message: Message) => asTakenBy(version, message);
   const state: Message = {
     type: "state",
-    ...same,
+    ...{ isInherited, lastId, counters, drain },
     arrivals: [...arrivals],
     connections: connections.length,
-    descriptors: batches.reduce((sum, { descriptors }) => sum + descriptors.length, 0),
-    drain,
+    changed: changed.length,
+    ended: ended.length,
+    descriptors: descriptorsOf(relay),
   };
   const tied = line === null ? [] : [line.writer];
-  let sent = say(state, [first, lock, ...tied, ...more]);
-  for (const { connections: some, descriptors } of batches) {
-    if (sent !== "sent") break;
-    sent = say({ type: "connections", connections: some }, descriptors);
-  }
+  let sent = channel.send(asTaken(state), [first, lock, ...tied, ...more]);
+  if (sent === "sent") sent = tell(channel, relay, asTaken);
   if (sent !== "sent") return lost(channel, sent);
   const reply = channel.receive();
   if (typeof reply === "string") return lost(channel, reply);
@@ -174,6 +227,16 @@ async function handOver(
   if (message.type !== "ready") return `the other process said ${message.type} instead of ready`;
   const committed = channel.send<GiverMessage>({ type: "commit" });
   return committed === "sent" ? await awaitAcknowledgement(channel) : lost(channel, committed);
+}
+
+/** How many descriptors come with what is told. */
+function descriptorsOf({ connections, changed }: Told): number {
+  let count = 0;
+  for (const { upstream } of connections) count += upstream === -1 ? 1 : 2;
+  for (const { up, down } of [...connections, ...changed]) {
+    for (const direction of [up, down]) if (direction?.pipe) count += 2;
+  }
+  return count;
 }
 
 /** @returns what happened to it */

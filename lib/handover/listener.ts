@@ -16,7 +16,6 @@ import { messageOf } from "../message_of.ts";
 import { pathsIn } from "../runtime_directory/paths.ts";
 import { Channel, PATIENCE } from "./channel.ts";
 import { type Asker, give, type Given, type Giver, offer } from "./giver.ts";
-import { rehearse } from "./rehearsal.ts";
 import {
   type GiverMessage,
   type Kind,
@@ -220,9 +219,9 @@ export class HandoverListener {
     const { kind, until, version } = hello;
     const line = kind === "proxy" ? await giver.lineFor(channel) : null;
     const asker = { channel, kind, until, version, line };
-    rehearse();
     offer(asker, giver);
-    return (await this.#hear(channel))?.type === "go" ? asker : null;
+    const word = (await this.#hear(channel))?.type;
+    return word === "go" || word === "prepare" ? { ...asker, isAhead: word === "prepare" } : null;
   }
 
   /** Waits in the background: whoever connects and says nothing must not stop everything else. */

@@ -3,14 +3,22 @@
  *
  * ```
  * receiver                                giver
- *   hello ───────────────────────────────▶
- *         ◀─────────────────────────────── offer (or refusal)
- *   go    ───────────────────────────────▶ freezes
- *         ◀─────────────────────────────── wait …, state, connections …
- *   ready ───────────────────────────────▶
- *         ◀─────────────────────────────── commit (or abort)
- *   ack   ───────────────────────────────▶ ends
+ *   hello   ─────────────────────────────▶
+ *           ◀───────────────────────────── offer (or refusal)
+ *   prepare ─────────────────────────────▶ goes on serving
+ *           ◀───────────────────────────── wait …, ahead, connections …, told
+ *   prepare ─────────────────────────────▶
+ *           ◀───────────────────────────── connections …, told
+ *   go      ─────────────────────────────▶ freezes
+ *           ◀───────────────────────────── wait …, state, connections …
+ *   ready   ─────────────────────────────▶
+ *           ◀───────────────────────────── commit (or abort)
+ *   ack     ─────────────────────────────▶ ends
  * ```
+ *
+ * What is told after the first `prepare` is all connections, and after the next, and after `go`, what
+ * is not as it was told before. Who was offered nothing ahead does not say `prepare`, and is told
+ * everything after `go`.
  *
  * @module
  */
@@ -83,6 +91,12 @@ const connection = v.strictObject({
 /** A connection in a message. */
 export type PackedConnection = v.InferOutput<typeof connection>;
 
+/** As {@linkcode connection}, of one that was told before, with the same sockets. */
+const changed = v.omit(connection, ["client", "upstream"]);
+
+/** A change of a connection in a message. */
+export type PackedChange = v.InferOutput<typeof changed>;
+
 const closed = v.strictObject(
   // Versions before do not know all of them.
   Object.fromEntries(CLOSE_REASONS.map((reason) => [reason, v.optional(count, 0)])) as Record<
@@ -102,6 +116,7 @@ const fromReceiver = v.variant("type", [
     /** Of a keeper: until when it keeps the socket, in milliseconds since the epoch. */
     until: v.nullable(time),
   }),
+  v.strictObject({ type: v.literal("prepare") }),
   v.strictObject({ type: v.literal("go") }),
   v.strictObject({ type: v.literal("ready") }),
   v.strictObject({ type: v.literal("ack") }),
@@ -124,17 +139,31 @@ const fromGiver = v.variant("type", [
     more: v.optional(v.array(v.strictObject({ listen: v.string(), cookie: v.string() })), []),
     /** Whether a service manager passed them on; of an older version that is not known. */
     isInherited: v.optional(v.boolean(), false),
+    /** Whether it tells of its connections while it goes on serving them; older versions do not. */
+    tellsAhead: v.optional(v.boolean(), false),
     /** The process that waits for whoever takes over, if there has to be one (see Line). */
     reaper: v.optional(count),
   }),
   v.strictObject({ type: v.literal("refusal"), reason: v.string() }),
   /** It still lives, and is not ready to give yet. */
   v.strictObject({ type: v.literal("wait") }),
+  /** With the listening sockets. */
+  v.strictObject({
+    type: v.literal("ahead"),
+    isInherited: v.boolean(),
+    /** How many connections there are, about, and how many descriptors these have. */
+    connections: count,
+    descriptors: count,
+  }),
+  /** That is all for now. */
+  v.strictObject({ type: v.literal("told") }),
   /** With the listening socket, the lock, if there is a reaper the line, and further listening sockets. */
   v.strictObject({
     type: v.literal("state"),
-    /** How many connections follow. */
+    /** How many connections follow, and how many that have changed, or are over. */
     connections: count,
+    changed: v.optional(count, 0),
+    ended: v.optional(count, 0),
     /** How many descriptors these have; missing in what an older version sends. */
     descriptors: v.optional(count, 0),
     isInherited: v.boolean(),
@@ -150,7 +179,13 @@ const fromGiver = v.variant("type", [
     /** Checked by the drain. */
     drain: v.unknown(),
   }),
-  v.strictObject({ type: v.literal("connections"), connections: v.array(connection) }),
+  v.strictObject({
+    type: v.literal("connections"),
+    /** The ids of those that were told before, and are over, or have other sockets by now. */
+    ended: v.optional(v.array(count), []),
+    connections: v.array(connection),
+    changed: v.optional(v.array(changed), []),
+  }),
   v.strictObject({ type: v.literal("commit") }),
   v.strictObject({ type: v.literal("abort"), reason: v.string() }),
 ]);

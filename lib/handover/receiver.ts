@@ -10,7 +10,13 @@ import { libc } from "../linux/libc.ts";
 import { closeWithReset } from "../linux/socket.ts";
 import { messageOf } from "../message_of.ts";
 import { raiseDescriptorLimit } from "../linux/resource_limit.ts";
-import type { MovedConnection, MovedRelay } from "../relay/epoll/moved.ts";
+import type {
+  Changed,
+  Foundation,
+  MovedConnection,
+  MovedRelay,
+  Told,
+} from "../relay/epoll/moved.ts";
 import { VERSION } from "../version.ts";
 import type { Channel } from "./channel.ts";
 import {
@@ -75,40 +81,99 @@ export interface Taken extends Estate {
   readonly line: number | null;
 }
 
+/** Who is told of connections ahead. */
+export interface Audience {
+  /** @throws {Error} when that does not go with what was told before; then nothing has been taken */
+  take(told: Told): void;
+  /** Resolves when all has been taken that was told. */
+  taken(): Promise<void>;
+  /** How many connections have been taken that are not over. */
+  readonly arrived: number;
+}
+
 /**
- * Takes everything. The other process touches nothing from now on, and ends if this one succeeds.
+ * How often it is asked to be told ahead. The last time there is little to be told; but all that is
+ * to be done once the other process has frozen has then been done before, and is done faster.
+ */
+const ROUNDS = 2;
+
+/**
+ * Asks to be told of the connections ahead; the other process goes on serving them.
  *
- * @param offer what it has offered
+ * @param begin is given what there is from the start, and makes what is told of the connections, which
+ *   has the descriptors from then on
  * @throws {Failure} when it cannot be had; the other process goes on, if it lives
  */
-export function take(channel: Channel, { reaper, more }: Pick<Offer, "reaper" | "more">): Taken {
+export async function takeAhead(
+  channel: Channel,
+  { more }: Pick<Offer, "more">,
+  begin: (foundation: Foundation) => Audience,
+): Promise<void> {
+  const descriptors: number[] = [];
+  try {
+    channel.send<ReceiverMessage>({ type: "prepare" });
+    const { message } = next(channel, descriptors, false);
+    if (message.type !== "ahead") throw unexpected(message.type);
+    checkCount(descriptors, 1 + more.length);
+    makeRoomFor(message.descriptors);
+    const { isInherited, connections: expected } = message;
+    const audience = begin({ listeners: [...descriptors], isInherited, expected });
+    descriptors.length = 0;
+    for (let round = 1;; round++) {
+      while (takePiece(channel, descriptors, audience)) descriptors.length = 0;
+      await audience.taken();
+      if (round === ROUNDS) return;
+      channel.send<ReceiverMessage>({ type: "prepare" });
+    }
+  } catch (error) {
+    giveUp(channel, descriptors, error);
+    throw asFailure(error, channel);
+  }
+}
+
+/** @param descriptors gets those that came @returns whether there is more */
+function takePiece(channel: Channel, descriptors: number[], audience: Audience): boolean {
+  const { message } = next(channel, descriptors, audience.arrived > 0);
+  if (message.type === "told") {
+    checkCount(descriptors, 0);
+    return false;
+  }
+  if (message.type !== "connections") throw unexpected(message.type);
+  audience.take(unpack({ ...message, descriptors }));
+  return true;
+}
+
+/**
+ * Takes everything that has not been told ahead. The other process touches nothing from now on, and
+ * ends if this one succeeds.
+ *
+ * @param offer what it has offered
+ * @param taken how many descriptors have been taken before, about
+ * @throws {Failure} when it cannot be had; the other process goes on, if it lives
+ */
+export function take(
+  channel: Channel,
+  { reaper, more }: Pick<Offer, "reaper" | "more">,
+  taken = 0,
+): Taken {
   const single = reaper === undefined ? 2 : 3;
   const ours = single + more.length;
   const descriptors: number[] = [];
   try {
     channel.send<ReceiverMessage>({ type: "go" });
-    const { message: state, descriptors: first } = next(channel, descriptors);
+    const { message: state, descriptors: first } = next(channel, descriptors, taken > 0);
     if (state.type !== "state") throw unexpected(state.type);
     const [listener, lock] = first;
     const line = reaper === undefined ? null : first[2] ?? null;
-    if (listener === undefined || lock === undefined || first.length < ours) {
-      throw new Error("a descriptor is missing");
-    }
-    if (first.length > ours) {
-      throw new Error(`${first.length - ours} descriptors belong to nothing`);
-    }
-    makeRoomFor(state.descriptors);
-    const connections: MovedConnection[] = [];
-    while (connections.length < state.connections) {
-      const { message, descriptors: some } = next(channel, descriptors);
-      if (message.type !== "connections") throw unexpected(message.type);
-      connections.push(...unpack({ connections: message.connections, descriptors: some }));
-    }
-    const { type: _type, connections: _count, descriptors: _descriptors, drain, ...same } = state;
+    checkCount(first, ours);
+    if (listener === undefined || lock === undefined) throw new Error("a descriptor is missing");
+    makeRoomFor(taken + state.descriptors);
+    const { drain, isInherited, lastId, counters, arrivals } = state;
     const relay: MovedRelay = {
-      ...same,
+      ...{ isInherited, lastId, counters, arrivals },
+      expected: state.connections,
       listeners: [listener, ...first.slice(single)],
-      connections,
+      ...takeRest(channel, descriptors, state),
     };
     return { relay, drain, lock, line };
   } catch (error) {
@@ -118,10 +183,40 @@ export function take(channel: Channel, { reaper, more }: Pick<Offer, "reaper" | 
       for (const descriptor of descriptors.splice(ours)) closeWithReset(descriptor);
     }
     giveUp(channel, descriptors, error);
-    throw error instanceof Failure
-      ? error
-      : new Failure(`Failed to take over from ${channel.name}: ${messageOf(error)}`);
+    throw asFailure(error, channel);
   }
+}
+
+/** Takes what is told of connections, as much as was announced. @param descriptors gets theirs */
+function takeRest(
+  channel: Channel,
+  descriptors: number[],
+  announced: { readonly connections: number; readonly changed: number; readonly ended: number },
+): Told {
+  const [ended, connections, changed]: [number[], MovedConnection[], Changed[]] = [[], [], []];
+  const isWhole = () =>
+    ended.length >= announced.ended && connections.length >= announced.connections &&
+    changed.length >= announced.changed;
+  while (!isWhole()) {
+    const { message, descriptors: some } = next(channel, descriptors, true);
+    if (message.type !== "connections") throw unexpected(message.type);
+    const told = unpack({ ...message, descriptors: some });
+    ended.push(...told.ended);
+    connections.push(...told.connections);
+    changed.push(...told.changed);
+  }
+  return { ended, connections, changed };
+}
+
+/** @throws {Error} when these are not as many as belong to a message */
+function checkCount({ length }: readonly number[], expected: number): void {
+  if (length < expected) throw new Error("a descriptor is missing");
+  if (length > expected) throw new Error(`${length - expected} descriptors belong to nothing`);
+}
+
+function asFailure(error: unknown, { name }: Channel): Failure {
+  if (error instanceof Failure) return error;
+  return new Failure(`Failed to take over from ${name}: ${messageOf(error)}`);
 }
 
 /** @throws {Error} when this process cannot have so many descriptors more */
@@ -170,14 +265,19 @@ export function giveUp(channel: Channel, descriptors: Iterable<number>, error: u
   for (const descriptor of descriptors) libc.close(descriptor);
 }
 
-/** The next message that is more than a sign of life. @param all gets its descriptors */
-function next(channel: Channel, all: number[]): Next {
+/**
+ * The next message that is more than a sign of life.
+ *
+ * @param all gets its descriptors
+ * @param hasAny whether something was taken before: with the other process that would be lost
+ */
+function next(channel: Channel, all: number[], hasAny: boolean): Next {
   const received = channel.receiveWithDescriptors();
   if (typeof received === "string") {
     // One that is silent goes on with all it has once it sees that nobody wants it.
     if (received === "silent") throw lost(channel, received);
     // It is ending, or has given everything to somebody else.
-    if (all.length === 0) throw new NobodyThere(lost(channel, received).message);
+    if (all.length === 0 && !hasAny) throw new NobodyThere(lost(channel, received).message);
     if (!channel.outlives()) throw lost(channel, received);
     throw new GiverDied(`Failed to take over: ${channel.name} died in the middle of that`);
   }
@@ -191,7 +291,7 @@ function next(channel: Channel, all: number[]): Next {
   if (descriptors.length > 0) {
     throw new Error(`${descriptors.length} descriptors belong to nothing`);
   }
-  return next(channel, all);
+  return next(channel, all, hasAny);
 }
 
 function lost(channel: Channel, how: "gone" | "silent"): Failure {

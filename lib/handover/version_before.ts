@@ -21,7 +21,8 @@ export function asTakenBy(version: string, message: Message): Message {
   if (version !== VERSION_BEFORE) return message;
   switch (message.type) {
     case "offer": {
-      const { reaper, more = [], isInherited: _isInherited, ...known } = message;
+      const { reaper, more = [], isInherited: _isInherited, tellsAhead: _ahead, ...known } =
+        message;
       const { pid } = known;
       if (reaper !== undefined) {
         throw new Error(
@@ -49,7 +50,7 @@ export function asTakenBy(version: string, message: Message): Message {
           client_reset: client_reset + bad_header,
         },
       };
-      const { descriptors: _descriptors, ...known } = message;
+      const { descriptors: _descriptors, changed: _changed, ended: _ended, ...known } = message;
       return { ...known, counters, drain: snapshotForVersionBefore(message.drain) };
     }
     case "connections":

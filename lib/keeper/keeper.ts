@@ -12,9 +12,8 @@
 import { Failure } from "../failure.ts";
 import { ControlSocket } from "../control/socket.ts";
 import { Channel, PATIENCE } from "../handover/channel.ts";
-import type { Estate, Given } from "../handover/giver.ts";
+import type { Asker, Estate, Given } from "../handover/giver.ts";
 import { HandoverListener, HandoverSocket } from "../handover/listener.ts";
-import type { Kind } from "../handover/messages.ts";
 import { ask, commit, giveUp, take } from "../handover/receiver.ts";
 import { makeEventCounter, raise } from "../linux/event_counter.ts";
 import { whichBecomesReadable } from "../linux/poll.ts";
@@ -224,8 +223,8 @@ export class Keeper {
       isInherited,
       lineFor: () => Promise.resolve(null),
       warn: (message) => log.write(message),
-      freeze: (to: Kind) => {
-        if (to === "keeper") return Promise.reject(new Error("it is parked already"));
+      freeze: ({ kind }: Asker) => {
+        if (kind === "keeper") return Promise.reject(new Error("it is parked already"));
         this.#isGiving = true;
         return Promise.resolve({ ...this.#estate, relay: this.#room.relay });
       },

@@ -24,6 +24,11 @@ export const MSG_PEEK = 2;
 
 /** Ends the direction that we send in (sys/socket.h). */
 export const SHUT_WR = 1;
+/** Ends both. */
+const SHUT_RDWR = 2;
+
+/** struct sockaddr of AF_UNSPEC, which is 0. */
+const UNSPECIFIED = new Uint8Array(16);
 
 /** A request of {@linkcode libc.ioctl}: how much of what was sent is not acknowledged (tcp(7)). */
 export const SIOCOUTQ = 0x5411;
@@ -206,6 +211,22 @@ export function limitUnacknowledged(descriptor: number, userTimeout: number | nu
 /** Closes a socket so that its peer sees a reset, never a clean end. */
 export function closeWithReset(descriptor: number): void {
   libc.setsockopt(descriptor, SOL_SOCKET, SO_LINGER, LINGER_RESET, LINGER_RESET.length);
+  libc.close(descriptor);
+}
+
+/**
+ * Closes a socket of which another process has a copy, so that its peer sees an end now: a close
+ * alone would say nothing.
+ */
+export function closeShared(descriptor: number): void {
+  libc.shutdown(descriptor, SHUT_RDWR);
+  libc.close(descriptor);
+}
+
+/** As {@linkcode closeWithReset}, of a socket of which another process has a copy. */
+export function closeSharedWithReset(descriptor: number): void {
+  // That aborts the connection itself (connect(2), tcp_disconnect in net/ipv4/tcp.c).
+  libc.connect(descriptor, UNSPECIFIED, UNSPECIFIED.length);
   libc.close(descriptor);
 }
 

@@ -16,13 +16,21 @@ const info = new Uint8Array(32);
 const view = new DataView(info.buffer);
 const length = new Uint8Array(new Uint32Array([info.length]).buffer);
 
-/** A state of a connection: its peer has ended its direction (net/tcp_states.h). */
+/** States of a connection in which our direction has not ended (net/tcp_states.h). */
+const TCP_ESTABLISHED = 1;
 const TCP_CLOSE_WAIT = 8;
 
 /** Whether a socket's peer has ended its direction, whatever of it is left to be read. */
 export function hasFinished(descriptor: number): boolean {
   const failed = libc.getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, info, length) !== 0;
   return !failed && info[OFFSET.state] === TCP_CLOSE_WAIT;
+}
+
+/** Whether our direction of a connection has ended, or all of it. */
+export function hasEnded(descriptor: number): boolean {
+  if (libc.getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, info, length) !== 0) return false;
+  const state = info[OFFSET.state];
+  return state !== TCP_ESTABLISHED && state !== TCP_CLOSE_WAIT;
 }
 
 /** The queue of a listening socket. */

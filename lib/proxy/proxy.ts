@@ -87,10 +87,8 @@ async function begin(
   refuseTakeover(options, taken);
   // Not before: what it is made of can only be loaded where it can run.
   const { beginByTakeover } = await import("./takeover.ts");
-  return await beginByTakeover({
-    ...{ options, path, group, log, taken },
-    workers: await workers.get(),
-  });
+  await workers.start();
+  return await beginByTakeover({ options, path, group, log, taken, workers });
 }
 
 /** Tries again while one process ends and another is about to be there: another proxy, or a keeper. */

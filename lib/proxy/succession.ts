@@ -8,7 +8,6 @@ import type { Drain } from "../drain/drain.ts";
 import { DrainRefused } from "../drain/types.ts";
 import type { Asker, Estate, Given } from "../handover/giver.ts";
 import { HandoverListener, type HandoverSocket } from "../handover/listener.ts";
-import type { Kind } from "../handover/messages.ts";
 import type { Channel } from "../handover/channel.ts";
 import { KeeperLink } from "../keeper/link.ts";
 import { messageOf } from "../message_of.ts";
@@ -69,7 +68,8 @@ export class Succession {
       sockets: relay.sockets,
       isInherited: relay.isInherited,
       lineFor: (channel) => self.#lineFor(channel),
-      freeze: (to, channel) => self.#freeze(to, channel),
+      ahead: relay.moving,
+      freeze: (to) => self.#freeze(to),
       thaw: () => self.#thaw(),
       warn: (message) => parts.log.warning(message, { event: "waits_for_other" }),
     }, (given, asker) => self.#told(given, asker));
@@ -133,18 +133,18 @@ export class Succession {
     return (await this.#preparing).line;
   }
 
-  async #freeze(to: Kind, { pid }: Channel): Promise<Estate> {
-    if (to === "keeper") this.#refuseKeeper(pid);
+  async #freeze({ kind, isAhead, channel: { pid } }: Asker): Promise<Estate> {
+    if (kind === "keeper") this.#refuseKeeper(pid);
     const { drain, relay, lock } = this.#parts;
     const snapshot = await drain.freeze();
     try {
-      if (to === "keeper") this.#refuseKeeper(pid);
+      if (kind === "keeper") this.#refuseKeeper(pid);
       // Nothing becomes due between this and the end of the move.
       else {
         this.#wasParked = this.#keeper !== null;
         await this.#endKeeper();
       }
-      return { relay: await relay.freeze(), drain: snapshot, lock };
+      return { relay: await relay.freeze(isAhead), drain: snapshot, lock };
     } catch (error) {
       drain.thaw();
       throw error;

@@ -11,7 +11,6 @@ import { parseSnapshot } from "../drain/snapshot.ts";
 import { RecordFile } from "../drain/store.ts";
 import { Channel, PATIENCE } from "../handover/channel.ts";
 import { NobodyThere } from "../handover/nobody_there.ts";
-import { rehearse } from "../handover/rehearsal.ts";
 import {
   ask,
   commit,
@@ -19,6 +18,7 @@ import {
   giveUp,
   type Offer,
   take,
+  takeAhead,
   type Taken,
 } from "../handover/receiver.ts";
 import { VERSION_BEFORE } from "../handover/version_before.ts";
@@ -31,6 +31,7 @@ import { consequenceOfEnd } from "../reaper/consequences.ts";
 import { Line } from "../reaper/line.ts";
 import { EpollRelay } from "../relay/epoll/relay.ts";
 import { whyUnusable } from "../relay/epoll/upstream.ts";
+import type { Foundation } from "../relay/epoll/moved.ts";
 import type { RelayEvents, RelayOptions } from "../relay/relay.ts";
 import type { DirectoryTaken } from "../runtime_directory/lock.ts";
 import { OwnedDirectory } from "../runtime_directory/owned_directory.ts";
@@ -47,6 +48,7 @@ import {
   ownSockets,
 } from "./offered.ts";
 import type { ProxyOptions } from "./options.ts";
+import type { SpareWorkers } from "./spare_workers.ts";
 
 /** How long the other process may take to be gone when it has given everything, in milliseconds. */
 const LEAVES_WITHIN = 10_000;
@@ -59,8 +61,8 @@ export interface TakeoverParts {
   readonly log: Log;
   /** Why the directory could not be had otherwise. */
   readonly taken: DirectoryTaken;
-  /** The threads, ready: what takes time comes before another process is asked to wait. */
-  readonly workers: readonly Worker[];
+  /** The threads, started: what takes time comes before another process is asked to wait. */
+  readonly workers: SpareWorkers;
 }
 
 /** What somebody offers, and what is made of it. */
@@ -96,7 +98,6 @@ export async function beginByTakeover(parts: TakeoverParts): Promise<Beginning> 
     channel[Symbol.dispose]();
     throw error;
   }
-  rehearse();
   const settings = relayOptions(options, "epoll");
   const offered = new Set(offeredSockets(offer).map(({ cookie }) => cookie));
   const same = own.filter(({ cookie }) => offered.has(cookie));
@@ -113,10 +114,7 @@ export async function beginByTakeover(parts: TakeoverParts): Promise<Beginning> 
  */
 async function takeOver(asked: Asked, events: RelayEvents): Promise<Begun> {
   const { path, group, log, channel, offer: { reaper } } = asked;
-  const begun = performance.now();
-  const estate = takeEstate(asked);
-  const { relay, start } = await prepare(estate, asked, events);
-  await commit(channel);
+  const { relay, start, estate, begun } = await takeAll(asked, events);
   const isTied = reaper !== undefined && estate.line !== null;
   const line = isTied ? Line.join(reaper, estate.line) : null;
   await relay.thaw();
@@ -126,36 +124,84 @@ async function takeOver(asked: Asked, events: RelayEvents): Promise<Begun> {
   void (channel.pid === reaper ? seeReaper(channel, log) : seeGone(channel, log));
   for (const { descriptor } of asked.same) libc.close(descriptor);
   const directory = await OwnedDirectory.inherit(path, estate.lock, group);
-  report(asked, estate.relay.connections.length, paused);
+  report(asked, relay.moving.arrived, paused);
   return { relay, directory, line, start };
 }
 
-function takeEstate({ channel, offer, log }: Asked): Taken {
+/** What has been taken, and what was made of it. */
+interface Committed {
+  readonly relay: EpollRelay;
+  readonly start: Begun["start"];
+  readonly estate: Taken;
+  /** Since when the other process has touched nothing, by `performance.now()`. */
+  readonly begun: number;
+}
+
+/** Takes all, and is certain of it. */
+async function takeAll(asked: Asked, events: RelayEvents): Promise<Committed> {
+  const { channel, offer } = asked;
+  const made: Made = {};
+  const make = (on: Foundation) => made.relay = foundRelay(on, asked, events);
   try {
-    return take(channel, offer);
+    if (offer.tellsAhead) await takeAhead(channel, offer, (ahead) => make(ahead).moving);
+    const begun = performance.now();
+    const estate = take(channel, offer, 2 * (made.relay?.moving.arrived ?? 0));
+    const prepared = await prepare(estate, asked, made.relay, make);
+    await commit(channel);
+    return { ...prepared, estate, begun };
   } catch (error) {
-    if (!(error instanceof GiverDied)) throw error;
-    const { message } = error;
-    log.error(`${message}: its clients are lost`, { event: "giver_died", from: offer.pid });
-    // It is dead, so whoever asks again finds nobody in the way.
-    throw new NobodyThere(message);
+    throw await undone(error, asked, made);
   }
 }
 
-/** Makes of it what this process works with: all that may fail before it is ours. */
+/** What has been made so far. */
+interface Made {
+  relay?: EpollRelay;
+}
+
+function foundRelay(
+  foundation: Foundation,
+  { settings, workers, more }: Asked,
+  events: RelayEvents,
+): EpollRelay {
+  const listeners = [...foundation.listeners, ...more.map(({ descriptor }) => descriptor)];
+  return EpollRelay.found({ ...foundation, listeners }, settings, events, workers.take());
+}
+
+/** Gives back what was taken. @returns what is to be thrown */
+async function undone(error: unknown, { log, offer }: Asked, { relay }: Made): Promise<unknown> {
+  if (!(error instanceof GiverDied)) {
+    await relay?.leave();
+    return error;
+  }
+  // Nobody may take this for the end of what they were sent.
+  await relay?.shutDown();
+  const { message } = error;
+  log.error(`${message}: its clients are lost`, { event: "giver_died", from: offer.pid });
+  // It is dead, so whoever asks again finds nobody in the way.
+  return new NobodyThere(message);
+}
+
+/**
+ * Makes of it what this process works with: all that may fail before it is ours.
+ *
+ * @param known the relay, if it was told of connections ahead
+ */
 async function prepare(
   { relay: moved, drain }: Taken,
   asked: Asked,
-  events: RelayEvents,
+  known: EpollRelay | undefined,
+  make: (foundation: Foundation) => EpollRelay,
 ): Promise<{ readonly relay: EpollRelay; readonly start: Begun["start"] }> {
-  const { channel, settings, workers } = asked;
   try {
     const start = await startOf(drain, asked);
-    const listeners = [...moved.listeners, ...asked.more.map(({ descriptor }) => descriptor)];
-    const relay = await EpollRelay.takeOver({ ...moved, listeners }, settings, events, workers);
+    // It has listened at them since it was told ahead.
+    if (known !== undefined) { for (const listener of moved.listeners) libc.close(listener); }
+    const relay = known ?? make(moved);
+    await relay.complete(moved);
     return { relay, start };
   } catch (error) {
-    giveUp(channel, [], error);
+    giveUp(asked.channel, [], error);
     throw error;
   }
 }

@@ -172,6 +172,13 @@ export class Conversation {
     return { turn, longestUnasked, tie: this.#tie, first: this.#first, known: this.#known };
   }
 
+  /** Whether that is all that another process needs to know. */
+  isAs(moved: MovedConversation | undefined): boolean {
+    return moved !== undefined && this.turn === moved.turn &&
+      this.longestUnasked === moved.longestUnasked && this.#tie === moved.tie &&
+      this.#first === moved.first && this.#known === moved.known;
+  }
+
   /** Goes on where another process has left off. @param moved `undefined` if it kept no account */
   restore(moved: MovedConversation | undefined): void {
     this.begin();

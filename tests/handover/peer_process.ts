@@ -1,8 +1,8 @@
 /**
  * Takes part in a handover, as one side or the other, up to some step, and no further.
  *
- * Its arguments are `receiver|giver DIRECTORY STEP [PORT [CONNECTIONS]]`, where the step is how many
- * messages it sends, and the last is how many connections it says that it has to give, which never
+ * Its arguments are `receiver|giver DIRECTORY STEP [PORT [CONNECTIONS]]`, where the step is how often
+ * it speaks, and the last is how many connections it says that it has to give, which never
  * come. It says what it hears, `listening` when it is ready to give, and `reached` when it has come so
  * far; it hangs up when its stdin ends, and lives on.
  *
@@ -20,8 +20,8 @@ import { FIRST_INHERITED_DESCRIPTOR, isSocketActivated } from "../../lib/socket_
 
 /** What each side says, in this order. */
 export const STEPS = {
-  receiver: ["hello", "go", "ready", "ack"],
-  giver: ["offer", "state", "commit"],
+  receiver: ["hello", "prepare", "prepare", "go", "ready", "ack"],
+  giver: ["offer", "ahead", "told", "state", "commit"],
 } as const;
 
 if (import.meta.main) {
@@ -40,14 +40,19 @@ function receive(directory: string, steps: number): Channel {
   const channel = new Channel(connectToPath(pathsIn(directory).handover, PATIENCE));
   const says: Message[] = [
     { type: "hello", protocol: PROTOCOL, version: "test", kind: "proxy", until: null },
+    { type: "prepare" },
+    { type: "prepare" },
     { type: "go" },
     { type: "ready" },
     { type: "ack" },
   ];
   for (const message of says.slice(0, steps)) {
     channel.send(message);
-    if (message.type !== "ack") hear(channel);
-    if (message.type === "go" && steps > 2) hear(channel);
+    if (message.type === "ack") break;
+    let heard = hear(channel);
+    while (message.type === "prepare" && heard.type !== "told") heard = hear(channel);
+    if (message.type !== "go") continue;
+    for (let left = countOf(heard); left > 0;) left -= countOf(hear(channel));
   }
   return channel;
 }
@@ -67,8 +72,9 @@ async function give(
   const channel = new Channel(acceptAt(socket));
   const closed = Object.fromEntries(CLOSE_REASONS.map((reason) => [reason, 0]));
   const counters = { accepted: 7, bytesUp: 0, bytesDown: 0, connectFailures: 0 };
-  const says: Message[] = [
-    {
+  const ahead = { isInherited: false, connections: 0, descriptors: 0 };
+  const says: Message[][] = [
+    [{
       type: "offer",
       protocol: PROTOCOL,
       version: "test",
@@ -76,8 +82,11 @@ async function give(
       kind: "proxy",
       listen: `127.0.0.1:${port}`,
       cookie: cookieOf(listener),
-    },
-    {
+      tellsAhead: true,
+    }],
+    [{ type: "ahead", ...ahead }, { type: "told" }],
+    [{ type: "told" }],
+    [{
       type: "state",
       connections,
       isInherited: false,
@@ -91,22 +100,46 @@ async function give(
         drain: null,
         waiters: [],
       },
-    },
-    { type: "commit" },
+    }],
+    [{ type: "commit" }],
   ];
-  for (const message of says.slice(0, steps)) {
+  const comesWith: Record<string, number[]> = {
+    ahead: [listener],
+    state: [listener, owned.lock ?? -1],
+  };
+  for (const messages of says.slice(0, steps)) {
     hear(channel);
-    channel.send(message, message.type === "state" ? [listener, owned.lock ?? -1] : []);
+    for (const message of messages) channel.send(message, comesWith[message.type]);
   }
   return channel;
 }
 
-function hear(channel: Channel): void {
+/** A message: of connections it has a number, or all of them. */
+interface Heard {
+  readonly type: string;
+  readonly reason?: string;
+  readonly connections?: number | readonly unknown[];
+  readonly changed?: number | readonly unknown[];
+  readonly ended?: number | readonly unknown[];
+}
+
+/** Of how many connections a message tells. */
+function countOf({ connections = 0, changed = 0, ended = 0 }: Heard): number {
+  let count = 0;
+  for (const some of [connections, changed, ended]) {
+    count += typeof some === "number" ? some : some.length;
+  }
+  return count;
+}
+
+function hear(channel: Channel): Heard {
   // What comes with it stays open: it is this one's now.
   const received = channel.receiveWithDescriptors();
   if (typeof received === "string") throw new Error(`the other side is ${received}`);
-  const { type, reason } = received.json as { type: string; reason?: string };
+  const message = received.json as Heard;
+  const { type, reason } = message;
   tell(reason === undefined ? type : `${type}: ${reason}`);
+  return message;
 }
 
 function tell(what: string): void {

@@ -51,7 +51,14 @@ testWith(
   whyNoTakeover,
   "a giver that dies before all was sent: its successor begins anew; later: it goes on",
   async () => {
-    assert.deepEqual(await against("dies"), ["listen", "listen", "taken_over", "taken_over"]);
+    assert.deepEqual(await against("dies"), [
+      "listen",
+      "listen",
+      "listen",
+      "listen",
+      "taken_over",
+      "taken_over",
+    ]);
   },
 );
 
@@ -59,10 +66,11 @@ testWith(
   onlyForLong ?? whyNoTakeover,
   "a giver that falls silent is left alone, or killed once it has sent everything",
   async () => {
-    const [unasked, asked, ...done] = await against("falls silent");
-    assert.match(unasked ?? "", /process \d+ does not answer; kill it if it hangs for good\n/);
-    assert.match(asked ?? "", /process \d+ does not answer/);
-    assert.deepEqual(done, ["taken_over", "taken_over"]);
+    const all = await against("falls silent");
+    for (const early of all.slice(0, ENOUGH)) {
+      assert.match(early, /process \d+ does not answer; kill it if it hangs for good\n/);
+    }
+    assert.deepEqual(all.slice(ENOUGH), ["taken_over", "taken_over"]);
   },
 );
 

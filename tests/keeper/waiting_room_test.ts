@@ -5,6 +5,7 @@ import { listen, localAddress } from "../../lib/linux/socket.ts";
 import { queueOf } from "../../lib/linux/tcp_info.ts";
 import { WaitingRoom } from "../../lib/keeper/waiting_room.ts";
 import { NO_COUNTERS } from "../../lib/relay/counters.ts";
+import { NOTHING_TOLD } from "../../lib/relay/epoll/moved.ts";
 import { Peer } from "../relay/peer.ts";
 import { Running } from "../support/programs.ts";
 import { testWith, without } from "../support/tools.ts";
@@ -25,9 +26,10 @@ testWith(
       listeners: [listener],
       isInherited: false,
       lastId: 7,
+      expected: 0,
       counters: NO_COUNTERS,
       arrivals: [first, second],
-      connections: [],
+      ...NOTHING_TOLD,
     });
     room.open();
     const clients: Peer[] = [];
@@ -65,9 +67,10 @@ testWith(
       listeners: [listener],
       isInherited: false,
       lastId: 0,
+      expected: 0,
       counters: NO_COUNTERS,
       arrivals: [],
-      connections: [],
+      ...NOTHING_TOLD,
     };
     const room = new WaitingRoom(relay, 2);
     room.open();

@@ -4,18 +4,24 @@
  * @module
  */
 
-import type { Assignment, Report } from "../../lib/relay/epoll/messages.ts";
+import type { Order, Report } from "../../lib/relay/epoll/messages.ts";
 import { Thread } from "../../lib/relay/epoll/thread.ts";
 import { messageOf } from "../../lib/message_of.ts";
 
 const worker = globalThis as unknown as {
-  onmessage: (message: MessageEvent<Assignment>) => void;
+  onmessage: (message: MessageEvent<Order>) => void;
   postMessage(report: Report): void;
 };
 
+let thread: Thread | null = null;
+
 worker.onmessage = ({ data }) => {
   try {
-    new Thread(data, (report) => worker.postMessage(report)).run();
+    if ("assignment" in data) {
+      thread = new Thread(data.assignment, (report) => worker.postMessage(report));
+    }
+    if ("told" in data) thread?.take(data.told);
+    if ("begin" in data) thread?.run(data.begin);
   } catch (error) {
     worker.postMessage({ died: messageOf(error) });
   }

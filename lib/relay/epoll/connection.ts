@@ -81,6 +81,10 @@ export class Connection {
   isOnItsWay = false;
   /** When it was connected to the service, on the clock. */
   joinedAt = Infinity;
+  /** Whether another process has, or had, copies of its sockets. */
+  isShared = false;
+  /** How often its socket to the service has changed. */
+  changes = 0;
   /** Once one of its sides has failed. */
   failure: FailedSide | null = null;
   /** When the first of the two directions ended. */
@@ -110,7 +114,11 @@ export class Connection {
     this.failure = null;
     this.endedAt = Infinity;
     this.#isClientWatched = this.#isServiceWatched = false;
-    this.wasServed = this.awaitsHeader = this.isNewcomer = false;
+    this.wasServed =
+      this.awaitsHeader =
+      this.isNewcomer =
+      this.isShared =
+        false;
     this.header = undefined;
     this.talk.begin();
     this.#begin();
@@ -130,6 +138,7 @@ export class Connection {
    */
   join(target: number, header: Uint8Array<ArrayBuffer> | null): void {
     this.attempt = null;
+    this.changes++;
     this.target = target;
     // The client may have said something by now.
     this.up.sink = this.upstream;
@@ -154,6 +163,7 @@ export class Connection {
   leaveService(pipes: Pipes): void {
     this.down.end(pipes);
     this.upstream = -1;
+    this.changes++;
     this.#isServiceWatched = false;
     this.wasServed ||= this.talk.turn !== NOBODY;
     this.talk.changeService();
@@ -165,6 +175,7 @@ export class Connection {
   /** Goes on where another process has left off. */
   restore(moved: Arrived): void {
     this.begin(moved.client, 0);
+    this.isShared = true;
     this.upstream = moved.upstream;
     this.wasServed = moved.wasServed;
     this.header = moved.header;

@@ -1,5 +1,6 @@
 import { libc } from "../../linux/libc.ts";
-import { closeWithReset, peerName } from "../../linux/socket.ts";
+import type { Epoll } from "../../linux/epoll.ts";
+import { closeShared, closeSharedWithReset, closeWithReset, peerName } from "../../linux/socket.ts";
 import { encode } from "../../linux/socket_address.ts";
 import type { Endpoints } from "../proxy_protocol.ts";
 import { CLOSE_REASONS, type CloseReason, type Connection as ConnectionView } from "../relay.ts";
@@ -11,7 +12,7 @@ import type { Pace } from "./pace.ts";
 import type { Pipes } from "./pipes.ts";
 import type { Reporting } from "./reporting.ts";
 import { CONTROL, OPEN, type SharedMemory } from "./shared.ts";
-import type { Table } from "./table.ts";
+import { type Table, UNKNOWN } from "./table.ts";
 import type { Timers } from "./timers.ts";
 import type { Turn } from "./turn.ts";
 
@@ -19,6 +20,7 @@ import type { Turn } from "./turn.ts";
 export interface ConnectionsParts {
   readonly turn: Turn;
   readonly shared: SharedMemory;
+  readonly epoll: Epoll;
   readonly table: Table;
   readonly timers: Timers;
   readonly pipes: Pipes;
@@ -30,8 +32,6 @@ export interface ConnectionsParts {
   readonly tellEach: boolean;
   /** How many threads there are: each gives every so manieth id. */
   readonly threads: number;
-  /** The last id before those of this thread. */
-  readonly lastId: number;
 }
 
 /** The connections of a thread, by row; a row is used again and again, and so is its connection. */
@@ -41,18 +41,13 @@ export class Connections implements Iterable<Connection> {
   readonly #parts: ConnectionsParts;
   readonly #connections: Connection[] = [];
   readonly #freeRows: number[] = [];
-  #lastId: number;
+  /** The last id that one was given. */
+  lastId = 0;
   /** How many were active when it was told that there is no room for more. */
   #fullAt = Infinity;
 
   constructor(parts: ConnectionsParts) {
     this.#parts = parts;
-    this.#lastId = parts.lastId;
-  }
-
-  /** The last id that one was given. */
-  get lastId(): number {
-    return this.#lastId;
   }
 
   /** How many rows have been in use at the same time, at the most. */
@@ -79,11 +74,11 @@ export class Connections implements Iterable<Connection> {
   /** As {@linkcode begin}, but for one that is held at first. */
   beginHeld(client: number, peer: Uint8Array): Connection {
     const { turn, table, headers, tellEach } = this.#parts;
-    const row = this.#freeRows.pop() ?? this.#connections.length;
-    const connection = this.#connections[row] ??= new Connection(row);
-    this.#lastId += this.#parts.threads;
+    const connection = this.#free();
+    const { row } = connection;
+    this.lastId += this.#parts.threads;
     connection.begin(client, turn.number);
-    table.begin(row, this.#lastId, client, turn.time, peer);
+    table.begin(row, this.lastId, client, turn.time, peer);
     connection.awaitsHeader = headers.isExpectedFrom(peer);
     // Whose it is, its header says.
     if (tellEach && !connection.awaitsHeader) this.#tellOpened(row);
@@ -98,36 +93,72 @@ export class Connections implements Iterable<Connection> {
     if (this.#parts.tellEach) this.#tellOpened(connection.row);
   }
 
-  /** Goes on with one of another process; it is counted already. */
-  restore(moved: Arrived): Connection {
+  /** One whose row is free. */
+  #free(): Connection {
+    const row = this.#freeRows.pop() ?? this.#connections.length;
+    return this.#connections[row] ??= new Connection(row);
+  }
+
+  /**
+   * Goes on with one of another process; it is counted already.
+   *
+   * @param known what it was restored to before, if it was: then its sockets are the same
+   * @throws {Error} when there are more of them than this thread can have
+   */
+  restore(moved: Arrived, known?: Connection): Connection {
     const { table, headers } = this.#parts;
     const { client, upstream, wasServed, header } = moved;
-    const connection = new Connection(this.#connections.length);
+    const connection = known ?? this.#free();
+    if (connection.row >= table.rows) throw new Error("there are too many connections");
+    const awaitedHeader = known?.awaitsHeader ?? true;
     connection.restore(moved);
-    this.#connections.push(connection);
-    const peer = peerName(client) ?? undefined;
+    const peer = known === undefined ? peerName(client) ?? UNKNOWN : null;
     // Of who was never served nothing has been read, unless it was that.
-    const mayAwait = upstream === -1 && !wasServed && header === undefined;
-    connection.awaitsHeader = mayAwait && headers.isExpectedFrom(peer);
+    const mayAwait = awaitedHeader && upstream === -1 && !wasServed && header === undefined;
+    connection.awaitsHeader = mayAwait && (peer === null || headers.isExpectedFrom(peer));
     table.restore(connection.row, moved, header ? encode(header.source) : peer);
     return connection;
+  }
+
+  /** One that was restored is over, in the other process: it counts there. */
+  forget(connection: Connection): void {
+    const { client, upstream, row } = connection;
+    libc.close(client);
+    if (upstream !== -1) libc.close(upstream);
+    connection.end(this.#parts.pipes);
+    this.#parts.table.clear(row);
+    this.#freeRows.push(row);
   }
 
   /** Ends one with a reset on both sides. */
   cut(connection: Connection, reason: CloseReason): void {
     const { client, upstream } = connection;
     if (client === -1) return;
-    if (upstream !== -1) closeWithReset(upstream);
-    closeWithReset(client);
+    if (upstream !== -1) this.#resetSocket(connection, upstream);
+    this.#resetSocket(connection, client);
     this.#over(connection, reason);
   }
 
   /** Closes the sockets of one, to which nothing else is left to be said. */
   close(connection: Connection, reason: CloseReason): void {
     const { client, upstream } = connection;
-    libc.close(client);
-    if (upstream !== -1) libc.close(upstream);
+    this.closeSocket(connection, client);
+    if (upstream !== -1) this.closeSocket(connection, upstream);
     this.#over(connection, reason);
+  }
+
+  /** Closes one of the sockets of one. */
+  closeSocket({ isShared }: Connection, descriptor: number): void {
+    if (!isShared) return void libc.close(descriptor);
+    // As long as there is a copy, a close does not end its events.
+    this.#parts.epoll.remove(descriptor);
+    closeShared(descriptor);
+  }
+
+  #resetSocket({ isShared }: Connection, descriptor: number): void {
+    if (!isShared) return closeWithReset(descriptor);
+    this.#parts.epoll.remove(descriptor);
+    closeSharedWithReset(descriptor);
   }
 
   /** Cuts those that the main thread wishes to be cut. */

@@ -1,8 +1,9 @@
 import { makeEventCounter, raise } from "../../linux/event_counter.ts";
 import { libc } from "../../linux/libc.ts";
 import type { Connection, Counters } from "../relay.ts";
-import type { Assignment, Report } from "./messages.ts";
-import type { Arrived } from "./moved.ts";
+import type { Assignment, Order, Report } from "./messages.ts";
+import { NOTHING_TOLD, type Told } from "./moved.ts";
+import { Placing } from "./placing.ts";
 import { CONTROL, type SharedMemory } from "./shared.ts";
 import { Table } from "./table.ts";
 
@@ -21,7 +22,11 @@ interface Member {
   done: number;
   /** Of whom it was asked to cut if they are idle, those whom it has cut. */
   cutIdle: readonly Connection[];
-  /** What it had when it was frozen last. */
+  /** How often it was told of connections of another process, and has not taken that yet. */
+  untaken: number;
+  /** The last round in which it has told of its own. */
+  copied: number;
+  /** What it still had to tell when it was frozen last. */
   frozen: NonNullable<Report["frozen"]>;
 }
 
@@ -38,7 +43,11 @@ export class Crew {
   readonly #members: Member[];
   readonly #shared: SharedMemory;
   readonly #events: CrewEvents;
+  readonly #placing: Placing;
+  #hasBegun = false;
   #isDismissed = false;
+  /** Hears what threads tell of their connections, in the round that is on. */
+  #copied: (told: Told<number>) => void = () => {};
   #changed = Promise.withResolvers<void>();
 
   /** @param rows how many connections each may have */
@@ -51,26 +60,85 @@ export class Crew {
     this.#shared = shared;
     this.#events = events;
     this.#members = workers.map((worker) => this.#enlist(worker, rows));
+    this.#placing = new Placing(workers.length);
   }
 
-  /** Gives each thread what it has to do; resolves when all are ready. */
-  async begin(
+  /** Gives each thread what it has to do. */
+  assign(
     assignment: Omit<Assignment, "index" | "threads" | "wakers" | "shared" | "table">,
-  ): Promise<void> {
+  ): void {
     const threads = this.#members.length;
     const wakers = this.#members.map(({ waker }) => waker);
-    for (const [index, { worker, table }] of this.#members.entries()) {
-      worker.postMessage(
-        {
+    for (const [index, member] of this.#members.entries()) {
+      const { table } = member;
+      send(member, {
+        assignment: {
           ...assignment,
           ...{ index, threads, wakers },
           shared: this.#shared.buffer,
           table: table.buffer,
-          moved: assignment.moved.filter((_, place) => place % threads === index),
-        } satisfies Assignment,
-      );
+        },
+      });
     }
+  }
+
+  /**
+   * Tells them of connections that another process has, or had.
+   *
+   * @throws {Error} when what is told does not go with what was told before
+   */
+  take(told: Told<number>): void {
+    for (const [index, part] of this.#placing.divide(told).entries()) {
+      const member = this.#members[index];
+      if (member === undefined || part === null) continue;
+      member.untaken++;
+      send(member, { told: part });
+    }
+  }
+
+  /** How many connections they were told of that are not over. */
+  get arrived(): number {
+    return this.#placing.size;
+  }
+
+  /** Resolves when they have taken all that they were told of. */
+  async taken(): Promise<void> {
+    while (!this.#isDismissed && this.#members.some(({ untaken }) => untaken > 0)) {
+      await this.#changed.promise;
+    }
+  }
+
+  /**
+   * Has them wait for commands, frozen; resolves when all do.
+   *
+   * @param lastId the last that a connection has had
+   */
+  async begin(lastId: number): Promise<void> {
+    this.#hasBegun = true;
+    for (const member of this.#members) send(member, { begin: lastId });
     await Promise.all(this.#members.map(({ ready }) => ready.promise));
+  }
+
+  /**
+   * Has them tell of their connections while they go on serving: of all, or of what has changed.
+   *
+   * @param hear is told
+   * @throws {Error} when they have ended instead
+   */
+  async copy(hear: (told: Told<number>) => void): Promise<void> {
+    const { control } = this.#shared;
+    this.#copied = hear;
+    const round = Atomics.add(control, CONTROL.copies, 1) + 1;
+    this.wake();
+    while (!this.#isDismissed && this.#members.some(({ copied }) => copied < round)) {
+      await this.#changed.promise;
+    }
+    if (this.#isDismissed) throw new Error("the relay has ended");
+  }
+
+  /** Whoever is to be told of the connections has not been told of any yet. */
+  expectReceiver(): void {
+    Atomics.add(this.#shared.control, CONTROL.receiver, 1);
   }
 
   /** The connections of each. */
@@ -83,11 +151,16 @@ export class Crew {
     return this.#members.map(({ table }) => table.counters);
   }
 
-  /** What they had when they were frozen last. */
-  get frozen(): { connections: Arrived[]; lastId: number } {
+  /** What they still had to tell when they were frozen last. */
+  get frozen(): { told: Told<number>; lastId: number } {
+    const all = this.#members.map(({ frozen }) => frozen);
     return {
-      connections: this.#members.flatMap(({ frozen }) => frozen.connections),
-      lastId: Math.max(...this.#members.map(({ frozen }) => frozen.lastId)),
+      told: {
+        ended: all.flatMap(({ told }) => told.ended),
+        connections: all.flatMap(({ told }) => told.connections),
+        changed: all.flatMap(({ told }) => told.changed),
+      },
+      lastId: Math.max(...all.map(({ lastId }) => lastId)),
     };
   }
 
@@ -132,6 +205,8 @@ export class Crew {
   /** Tells them to end, one way or the other, and nothing else any more; resolves when all have. */
   async dismiss(mode: number): Promise<void> {
     this.#isDismissed = true;
+    // Before its event loop a thread obeys nothing.
+    if (!this.#hasBegun) this.begin(0).catch(() => {});
     this.#order(mode);
     await Promise.all(this.#members.map(({ ended }) => ended.promise));
   }
@@ -154,7 +229,9 @@ export class Crew {
       ended: Promise.withResolvers(),
       done: 0,
       cutIdle: [],
-      frozen: { connections: [], lastId: 0 },
+      untaken: 0,
+      copied: 0,
+      frozen: { told: NOTHING_TOLD, lastId: 0 },
     };
     worker.onmessage = ({ data }: MessageEvent<Report>) => this.#heard(member, data);
     worker.onerror = (event) => {
@@ -177,7 +254,9 @@ export class Crew {
     if (report.died !== undefined) {
       return this.#break(member, new Error(`a thread died: ${report.died}`));
     }
+    if (report.taken) member.untaken--;
     if (report.ready) member.ready.resolve();
+    if (report.copied) this.#heardCopied(member, report.copied);
     if (report.frozen) member.frozen = report.frozen;
     if (report.cutIdle) member.cutIdle = report.cutIdle;
     if (report.done !== undefined) member.done = report.done;
@@ -185,6 +264,13 @@ export class Crew {
     this.#events.heard(report);
     this.#changed.resolve();
     this.#changed = Promise.withResolvers();
+  }
+
+  #heardCopied(member: Member, { round, told, isLast }: NonNullable<Report["copied"]>): void {
+    // Of an earlier round, whose receiver has given up.
+    if (round !== Atomics.load(this.#shared.control, CONTROL.copies)) return;
+    this.#copied(told);
+    if (isLast) member.copied = round;
   }
 
   #break(member: Member, error: Error): void {
@@ -196,4 +282,8 @@ export class Crew {
     member.ready.reject(error);
     this.#changed.resolve();
   }
+}
+
+function send({ worker }: Member, order: Order): void {
+  worker.postMessage(order);
 }

@@ -2,6 +2,7 @@ import { now } from "../../linux/clock.ts";
 import type { LettingGo, Released } from "../relay.ts";
 import type { Crew } from "./crew.ts";
 import type { Listeners } from "./listeners.ts";
+import { queuedSince } from "./overview.ts";
 import { CONTROL, HOLDING, OPEN, SERVING_HELD, type SharedMemory } from "./shared.ts";
 
 /** Has the threads of a relay hold all who come, and let them in again. */
@@ -65,7 +66,7 @@ export class Gate {
     const inQueue = length > 0 ? this.#shared.firstArrival ?? Infinity : Infinity;
     // Mostly nobody is held here: then not one of thousands of connections is looked at.
     if (Atomics.load(this.#shared.control, CONTROL.waiting) === 0) return inQueue;
-    return Math.min(inQueue, ...this.#crew.tables.map(({ queuedSince }) => queuedSince));
+    return Math.min(inQueue, queuedSince(this.#crew.tables));
   }
 
   get #mode(): number {

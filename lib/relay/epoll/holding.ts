@@ -119,14 +119,13 @@ export class Holding {
     if (!this.#holds) this.#lineUp(connection);
   }
 
-  /** Holds those that were held in another process; they are counted already. */
-  goOn(arrived: readonly Arrived[]): void {
-    const { turn, assignment, held, connections } = this.#parts;
-    const waiting = [];
-    for (const [row, { upstream, heldSince }] of arrived.entries()) {
-      if (upstream !== -1) continue;
-      waiting.push({ connection: connections.at(row), since: heldSince ?? turn.time });
-    }
+  /** Holds those that were held, or being connected, in another process; they are counted already. */
+  goOn(arrivals: readonly { readonly connection: Connection; readonly moved: Arrived }[]): void {
+    const { turn, assignment, held } = this.#parts;
+    const waiting = arrivals.map(({ connection, moved: { heldSince } }) => ({
+      connection,
+      since: heldSince ?? turn.time,
+    }));
     waiting.sort((one, other) => one.since - other.since);
     for (const { connection, since } of waiting) {
       connection.watchClient(assignment);

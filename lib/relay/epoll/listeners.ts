@@ -153,6 +153,14 @@ export function socketsOf(descriptors: readonly number[]): { listen: string; coo
   }));
 }
 
+/** @throws {Error} when one of some sockets does not listen */
+export function checkListening(descriptors: readonly number[]): void {
+  for (const descriptor of descriptors) {
+    const at = whereItListens(descriptor);
+    if (at instanceof Error) throw at;
+  }
+}
+
 /** Where a socket listens; if it does not, why. */
 export function whereItListens(descriptor: number): Address | Error {
   try {

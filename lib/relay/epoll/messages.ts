@@ -6,7 +6,16 @@
  */
 
 import type { CloseReason, Connection, RelayOptions } from "../relay.ts";
-import type { Arrived } from "./moved.ts";
+import type { Told } from "./moved.ts";
+
+/** What a thread is sent: all that comes before its event loop, which it never leaves. */
+export type Order =
+  /** Its assignment, the first. */
+  | { readonly assignment: Assignment }
+  /** Connections of another process, to go on with. */
+  | { readonly told: Told<number> }
+  /** There are no more; the last id that one of them had. */
+  | { readonly begin: number };
 
 /** What a thread is given at its start. Durations are in milliseconds, `Infinity` is no limit. */
 export interface Assignment extends Pick<RelayOptions, "acceptProxy" | "sendProxy"> {
@@ -33,10 +42,6 @@ export interface Assignment extends Pick<RelayOptions, "acceptProxy" | "sendProx
   readonly userTimeout: number | null;
   /** Whether to tell of each connection. */
   readonly tellEach: boolean;
-  /** The last id that a connection of another process had. */
-  readonly lastId: number;
-  /** Connections of another process, to go on with. */
-  readonly moved: readonly Arrived[];
 }
 
 /** Attempts to connect that failed in the same way. */
@@ -46,10 +51,21 @@ export interface Failures {
   count: number;
 }
 
+/** What another process is to know of connections, as a thread tells it in one turn. */
+export interface Copied {
+  /** In which round. */
+  readonly round: number;
+  readonly told: Told<number>;
+  /** Whether that was the last of this round. */
+  readonly isLast: boolean;
+}
+
 /** What a thread tells, of one turn of its loop. Everything is optional. */
 export interface Report {
   /** It waits for its assignment. */
   loaded?: boolean;
+  /** It has taken what it was told of connections. */
+  taken?: boolean;
   /** It is ready to do something. */
   ready?: boolean;
   /** It has done all that was asked for up to this number. */
@@ -71,8 +87,10 @@ export interface Report {
   queueFilling?: { queued: number; most: number };
   /** Why it has died. */
   died?: string;
-  /** It is frozen; its connections, and the last id that one had. */
-  frozen?: { readonly connections: Arrived[]; readonly lastId: number };
+  /** What another process is to know of its connections while it goes on serving them. */
+  copied?: Copied;
+  /** It is frozen; what is still to be told of its connections, and the last id that one had. */
+  frozen?: { readonly told: Told<number>; readonly lastId: number };
   /** It has ended. */
   ended?: boolean;
 }

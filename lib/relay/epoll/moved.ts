@@ -36,8 +36,12 @@ export interface MovedFailure {
   readonly sinkError: number;
 }
 
-/** A connection. The addresses of its peers are known to the kernel, which is asked sooner than told. */
-export interface MovedConnection {
+/**
+ * A connection. The addresses of its peers are known to the kernel, which is asked sooner than told.
+ *
+ * @typeParam Target how the service that it was connected for is called
+ */
+export interface MovedConnection<Target = string | null> {
   readonly id: number;
   readonly client: number;
   /** -1 for one that is not connected yet. */
@@ -49,7 +53,7 @@ export interface MovedConnection {
   /** Whether it was served before it was held. */
   readonly wasServed: boolean;
   /** The service that it was connected for, `HOST:PORT`; `null` where that is not known. */
-  readonly target: string | null;
+  readonly target: Target;
   /**
    * What its header of the PROXY protocol said, `null` for nothing; `undefined` as long as none was
    * taken.
@@ -69,20 +73,49 @@ export interface MovedConnection {
 }
 
 /** A connection as a thread has it, who knows targets by their numbers only. */
-export type Arrived = Omit<MovedConnection, "target"> & { readonly target: number };
+export type Arrived = MovedConnection<number>;
 
-/** A relay. */
-export interface MovedRelay {
+/** A connection that has been told before: all but its sockets, which are the same. */
+export type Changed<Target = string | null> = Omit<MovedConnection<Target>, "client" | "upstream">;
+
+/** What is told of connections: everything, or what is not as it was told before. */
+export interface Told<Target = string | null> {
+  /** The ids of those that were told before, and are over, or have other sockets by now. */
+  readonly ended: readonly number[];
+  readonly connections: readonly MovedConnection<Target>[];
+  readonly changed: readonly Changed<Target>[];
+}
+
+/** Nothing. */
+export const NOTHING_TOLD: Told<never> = { ended: [], connections: [], changed: [] };
+
+/** The same, with other names for the services. */
+export function renamed<From, To>(told: Told<From>, nameOf: (target: From) => To): Told<To> {
+  const { ended, connections, changed } = told;
+  return {
+    ended,
+    connections: connections.map((one) => ({ ...one, target: nameOf(one.target) })),
+    changed: changed.map((one) => ({ ...one, target: nameOf(one.target) })),
+  };
+}
+
+/** What a relay begins with before it knows of any connection. */
+export interface Foundation {
   /** The listening sockets, at least one. */
   readonly listeners: readonly number[];
   /** Whether another process, that started this one, has the listening sockets as well. */
   readonly isInherited: boolean;
+  /** How many connections there are, about. */
+  readonly expected: number;
+}
+
+/** A relay. What was told of its connections before it was frozen goes with what is told here. */
+export interface MovedRelay extends Foundation, Told {
   /** The last id that was given to a connection. */
   readonly lastId: number;
   readonly counters: Counters;
   /** When those who are held came to the queue. */
   readonly arrivals: readonly number[];
-  readonly connections: readonly MovedConnection[];
 }
 
 /** What a relay begins with that goes on with nothing, but for its listening sockets. */
@@ -90,5 +123,6 @@ export const NOTHING_MOVED: Omit<MovedRelay, "listeners" | "isInherited"> = {
   counters: NO_COUNTERS,
   arrivals: [],
   lastId: 0,
-  connections: [],
+  expected: 0,
+  ...NOTHING_TOLD,
 };

@@ -1,82 +1,76 @@
+import type { Upstream } from "../upstream.ts";
+import type { Crew } from "./crew.ts";
+import { type Foundation, renamed, type Told } from "./moved.ts";
+import { CONTROL, type SharedMemory } from "./shared.ts";
+
 /**
- * The connections of a thread, when another process goes on with them.
- *
- * @module
+ * The connections of a relay on their way from one process to another: most of what there is to know
+ * of them is told while the first still serves them.
  */
+export class Moving {
+  readonly #crew: Crew;
+  readonly #upstream: Upstream;
+  readonly #shared: SharedMemory;
+  readonly #sockets: Pick<Foundation, "listeners" | "isInherited">;
 
-import { libc } from "../../linux/libc.ts";
-import { closeWithReset } from "../../linux/socket.ts";
-import type { Connections } from "./connections.ts";
-import type { Holding } from "./holding.ts";
-import type { Arrived } from "./moved.ts";
-import type { Pipes } from "./pipes.ts";
-import type { Serving } from "./serving.ts";
-import type { Table } from "./table.ts";
-
-/** What another process needs to know of connections to go on with them. */
-export function describe(
-  connections: Connections,
-  table: Table,
-  serving: Serving,
-): Arrived[] {
-  return [...connections].map((connection) => {
-    const { row, client, upstream, up, down, attempt, endedAt, heldSince } = connection;
-    const { wasServed, target, talk, header } = connection;
-    return {
-      ...table.moved(row),
-      client,
-      // One that is being connected is connected anew.
-      upstream: attempt === null ? upstream : -1,
-      heldSince,
-      wasServed,
-      target,
-      header,
-      talk: talk.moved,
-      endedAt: endedAt === Infinity ? null : endedAt,
-      up: up.moved,
-      down: down.moved,
-      failed: serving.moved(connection),
-    };
-  });
-}
-
-/** Closes this process's copies of sockets and pipes that another one goes on with. */
-export function letGo(connections: Connections, pipes: Pipes): void {
-  for (const connection of connections) {
-    const { client, upstream, attempt } = connection;
-    connection.end(pipes);
-    libc.close(client);
-    if (upstream === -1) continue;
-    // One that is being connected is connected anew there. Left to the system, it would end as if
-    // in peace.
-    if (attempt === null) libc.close(upstream);
-    else closeWithReset(upstream);
+  constructor(
+    crew: Crew,
+    upstream: Upstream,
+    shared: SharedMemory,
+    sockets: Pick<Foundation, "listeners" | "isInherited">,
+  ) {
+    this.#crew = crew;
+    this.#upstream = upstream;
+    this.#shared = shared;
+    this.#sockets = sockets;
   }
-}
 
-/**
- * Starts to serve connections that another process had; those that it had not connected are held.
- *
- * @param arrived they have the first rows
- */
-export function goOn(
-  arrived: readonly Arrived[],
-  connections: Connections,
-  holding: Holding,
-  serving: Serving,
-): void {
-  holding.goOn(arrived);
-  for (const [row, { failed }] of arrived.entries()) {
-    const connection = connections.at(row);
-    // Should there be no memory for one of them, the others must not suffer.
-    if (!serving.watchClient(connection)) {
-      connections.cut(connection, "client_reset");
-    } else if (connection.upstream === -1) {
-      continue;
-    } else if (!serving.watchUpstream(connection)) {
-      connections.cut(connection, "upstream_reset");
-    } else {
-      serving.goOn(connection, failed);
-    }
+  /** What another process begins with, and how many descriptors the connections have, about. */
+  get foundation(): Foundation & { readonly descriptors: number } {
+    const { control } = this.#shared;
+    const active = Atomics.load(control, CONTROL.active);
+    const held = Atomics.load(control, CONTROL.waiting) + Atomics.load(control, CONTROL.suspended);
+    const { listeners, isInherited } = this.#sockets;
+    return { listeners, isInherited, expected: active + held, descriptors: 2 * active + held };
+  }
+
+  /**
+   * Tells of connections, for another process that is to take them over, while they are served. What
+   * has changed since is told when that is done again, and at last by {@linkcode freeze}.
+   *
+   * @param isFirst whether that process has not been told of any yet
+   */
+  copy(isFirst: boolean, tell: (told: Told) => void): Promise<void> {
+    if (isFirst) this.#crew.expectReceiver();
+    return this.#crew.copy((told) => tell(this.#named(told)));
+  }
+
+  /** What is still to be told of those that are frozen, and the last id that one had. */
+  get rest(): Told & { readonly lastId: number } {
+    const { told, lastId } = this.#crew.frozen;
+    return { ...this.#named(told), lastId };
+  }
+
+  /**
+   * Is told of connections that another process still serves.
+   *
+   * @throws {Error} when that does not go with what was told before
+   */
+  take(told: Told): void {
+    this.#crew.take(renamed(told, (target) => this.#upstream.numberOf(target)));
+  }
+
+  /** Resolves when all has been taken that was told. */
+  taken(): Promise<void> {
+    return this.#crew.taken();
+  }
+
+  /** How many connections have been taken that are not over. */
+  get arrived(): number {
+    return this.#crew.arrived;
+  }
+
+  #named(told: Told<number>): Told {
+    return renamed(told, (target) => this.#upstream.nameOf(target));
   }
 }

@@ -9,7 +9,7 @@
 
 import type { Address } from "../../address.ts";
 import { now } from "../../linux/clock.ts";
-import { sumOf } from "../counters.ts";
+import { NO_COUNTERS, sumOf } from "../counters.ts";
 import { probe } from "../probe.ts";
 import {
   CLOSE_REASONS,
@@ -31,12 +31,13 @@ import { capacity, heldAtMost } from "./capacity.ts";
 import { Crew } from "./crew.ts";
 import { Gate } from "./gate.ts";
 import { Hearing } from "./hearing.ts";
-import { Listeners, socketsOf, whereItListens } from "./listeners.ts";
+import { checkListening, Listeners, socketsOf } from "./listeners.ts";
 import { openListeners } from "./listening.ts";
-import { type Arrived, type MovedRelay, NOTHING_MOVED } from "./moved.ts";
+import { type Foundation, type MovedRelay, NOTHING_MOVED } from "./moved.ts";
+import { Moving } from "./moving.ts";
 import { CLOSING, CONTROL, ENDING, FROZEN, HOLDING, LEAVING, SharedMemory } from "./shared.ts";
-import { foremost } from "./foremost.ts";
 import { resetLeft } from "./left.ts";
+import { elsewhere, list } from "./overview.ts";
 import type { Table } from "./table.ts";
 import { TargetWriter, whyUnusable } from "./upstream.ts";
 import { startWorkers } from "./workers.ts";
@@ -55,11 +56,12 @@ export class EpollRelay implements Relay {
   readonly #shared = new SharedMemory();
   readonly #upstream: Upstream;
   readonly #target = new TargetWriter();
+  /** Its connections, when they are on their way to or from another process. */
+  readonly moving: Moving;
   readonly #crew: Crew;
   readonly #gate: Gate;
-  readonly #ready: Promise<void>;
   /** What was counted by the process before this one. */
-  readonly #before: Counters;
+  #before = NO_COUNTERS;
   /** How many sockets of clients and services there may be. */
   readonly #descriptors: number;
   readonly #startedAt = now();
@@ -69,23 +71,17 @@ export class EpollRelay implements Relay {
   #isCommitted = false;
   #isOver = false;
 
-  /**
-   * @param moved what another process had; without connections if there was none
-   * @param workers as many as there are to be threads
-   */
+  /** @param workers as many as there are to be threads */
   private constructor(
-    moved: MovedRelay,
+    foundation: Foundation,
     options: RelayOptions,
     events: RelayEvents,
     workers: readonly Worker[],
   ) {
-    const { listeners, connections: arrived } = moved;
+    const { listeners, isInherited, expected } = foundation;
     const { maxConnecting, abortOnClose, acceptProxy, sendProxy, keepAlive, userTimeout } = options;
     this.#listeners = new Listeners(listeners);
-    this.isInherited = moved.isInherited;
-    this.#before = moved.counters;
-    this.#shared.arrivals = moved.arrivals;
-    this.#shared.begin(arrived);
+    this.isInherited = isInherited;
     this.#events = events;
     this.listensAt = this.#listeners.at;
     this.threads = options.threads;
@@ -98,14 +94,16 @@ export class EpollRelay implements Relay {
       changed: () => this.#writeTarget(),
     });
     this.#target.write(this.#upstream);
-    const rows = Math.max(room.descriptors, Math.ceil(arrived.length / options.threads));
+    // More may have come by the time that it is known how many there are.
+    const rows = Math.max(room.descriptors, 2 * expected);
     const hearing = new Hearing(events, this.#upstream, this.#target);
     this.#crew = new Crew(workers, rows, this.#shared, {
       heard: (report) => hearing.hear(report),
       broke: (error, table) => this.#break(error, table),
     });
+    this.moving = new Moving(this.#crew, this.#upstream, this.#shared, foundation);
     this.#gate = new Gate(this.#shared, this.#crew, this.#listeners);
-    this.#ready = this.#crew.begin({
+    this.#crew.assign({
       listeners,
       target: this.#target.memory.buffer,
       maxConnections: room.connections,
@@ -116,8 +114,6 @@ export class EpollRelay implements Relay {
       idleTimeout: options.idleTimeout ?? Infinity,
       halfCloseTimeout: options.halfCloseTimeout ?? Infinity,
       tellEach: events.opened !== undefined || events.closed !== undefined,
-      lastId: moved.lastId,
-      moved: arrived.map((one) => ({ ...one, target: this.#upstream.numberOf(one.target) })),
     });
   }
 
@@ -151,35 +147,44 @@ export class EpollRelay implements Relay {
     events: RelayEvents,
     workers?: readonly Worker[],
   ): Promise<EpollRelay> {
-    for (const listener of moved.listeners) {
-      const at = whereItListens(listener);
-      if (at instanceof Error) throw at;
-    }
     workers ??= await startWorkers(options.threads);
-    const relay = new EpollRelay(moved, options, events, workers);
-    await relay.#ready;
+    const relay = EpollRelay.found(moved, options, events, workers);
+    await relay.complete(moved);
     return relay;
+  }
+
+  /** As {@linkcode takeOver}, but is told of connections ahead, and later {@linkcode complete}d. */
+  static found(
+    foundation: Foundation,
+    options: RelayOptions,
+    events: RelayEvents,
+    workers: readonly Worker[],
+  ): EpollRelay {
+    checkListening(foundation.listeners);
+    return new EpollRelay(foundation, options, events, workers);
+  }
+
+  /** Is told of all that is left. @throws {Error} when that does not go with what was told before */
+  async complete(moved: MovedRelay): Promise<void> {
+    this.#before = moved.counters;
+    this.#shared.arrivals = moved.arrivals;
+    this.moving.take(moved);
+    await this.#crew.begin(moved.lastId);
   }
 
   /**
    * Touches nothing any more, so that another process can go on with what it is given.
    *
+   * @param isCopied whether that process has been told of connections already
    * @throws when the relay has broken
    */
-  async freeze(): Promise<MovedRelay> {
+  async freeze(isCopied = false): Promise<MovedRelay> {
+    if (!isCopied) this.#crew.expectReceiver();
     this.#modeBefore = Atomics.load(this.#shared.control, CONTROL.mode);
     await this.#crew.command(FROZEN);
     if (this.#isOver) throw new Error("the relay has ended");
-    const { connections, lastId } = this.#crew.frozen;
-    const nameOf = ({ target }: Arrived) => this.#upstream.nameOf(target);
-    return {
-      listeners: this.#listeners.descriptors,
-      isInherited: this.isInherited,
-      counters: this.counters,
-      arrivals: this.#shared.arrivals,
-      lastId,
-      connections: connections.map((one) => ({ ...one, target: nameOf(one) })),
-    };
+    const { counters, moving: { foundation, rest } } = this;
+    return { ...foundation, ...rest, counters, arrivals: this.#shared.arrivals };
   }
 
   /** Goes on as before {@linkcode freeze}, or begins with what was taken over. */
@@ -240,8 +245,7 @@ export class EpollRelay implements Relay {
   }
 
   get elsewhere(): number {
-    const { number } = this.#upstream;
-    return this.#crew.tables.reduce((sum, table) => sum + table.elsewhere(number), 0);
+    return elsewhere(this.#crew.tables, this.#upstream.number);
   }
 
   get counters(): Counters {
@@ -279,12 +283,9 @@ export class EpollRelay implements Relay {
     return this.#list(most, order, true);
   }
 
-  *#list(most: number, order: ConnectionOrder, held: boolean): Generator<Connection> {
-    for (const { table, row, id } of foremost(this.#crew.tables, most, held, order)) {
-      const connection = table.snapshot(row, now(), this.#upstream.name, this.#shared.quiet);
-      // Its row may be another's by now.
-      if (connection?.id === id) yield connection;
-    }
+  #list(most: number, order: ConnectionOrder, held: boolean): Iterable<Connection> {
+    const [target, { quiet }] = [this.#upstream.name, this.#shared];
+    return list(this.#crew.tables, { most, order, held, target, quiet });
   }
 
   close(id: number, reason: CloseReason): boolean {

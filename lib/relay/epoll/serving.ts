@@ -116,14 +116,14 @@ export class Serving {
 
   /** Closes the service's socket of a connection, whose client waits for another. */
   leaveService(connection: Connection): void {
-    libc.close(connection.upstream);
-    const { table, pipes } = this.#parts;
+    const { table, pipes, connections } = this.#parts;
+    connections.closeSocket(connection, connection.upstream);
     table.setUpstream(connection.row, -1);
     table.setUnasked(connection.row, 0);
     connection.leaveService(pipes);
     this.#holding.add(connection, this.time);
     this.#accounting.arrived(connection);
-    this.#parts.connections.leaveActive();
+    connections.leaveActive();
   }
 
   /** Ends a connection in peace. */
@@ -151,10 +151,15 @@ export class Serving {
     return epoll.tryToAdd(upstream, EVERYTHING, firstRow + 2 * row + 1);
   }
 
-  /** Goes on with a connection that another process served. */
-  goOn(connection: Connection, failed: MovedFailure | undefined): void {
-    if (failed === undefined) this.setTimer(connection, this.time);
-    else this.#lastWords.goOn(connection, failed);
+  /** Waits for events of a connection no more. */
+  unwatch({ client, upstream }: Connection): void {
+    this.#parts.epoll.remove(client);
+    if (upstream !== -1) this.#parts.epoll.remove(upstream);
+  }
+
+  /** Goes on with a connection that had failed while another process served it. */
+  goOn(connection: Connection, failed: MovedFailure): void {
+    this.#lastWords.goOn(connection, failed);
   }
 
   /** What another process needs to know of a connection that has failed. */

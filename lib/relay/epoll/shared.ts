@@ -8,7 +8,6 @@
  */
 
 import type { LettingGo } from "../relay.ts";
-import type { MovedConnection } from "./moved.ts";
 
 /** What the threads are to do. */
 export const HOLDING = 0;
@@ -55,12 +54,15 @@ export const CONTROL = {
   released: 8,
   /** Places that are taken: by active connections, and for clients who are about to be accepted. */
   taken: 11,
+  /** How many other processes were to be told of the connections, and in how many rounds in all. */
+  receiver: 15,
+  copies: 16,
 } as const;
 
 /** In `held`: nobody of this hold has been accepted. */
 const NOT_OPENED = -1;
 
-const CONTROL_WORDS = 16;
+const CONTROL_WORDS = 18;
 
 /** Which number is what, in {@linkcode SharedMemory.times}, in milliseconds. */
 const IDLE_LIMIT = 0;
@@ -90,19 +92,8 @@ export class SharedMemory {
     this.#arrivals = this.#times.subarray(FIRST_ARRIVAL);
     if (buffer !== undefined) return;
     this.control[CONTROL.held] = NOT_OPENED;
+    this.control[CONTROL.mode] = FROZEN;
     this.#times.fill(Infinity, HOLD_QUIET, FIRST_ARRIVAL);
-  }
-
-  /** Threads that touch nothing at first have these connections; those without a service are held. */
-  begin(arrived: readonly Pick<MovedConnection, "upstream" | "wasServed">[]): void {
-    const held = arrived.filter(({ upstream }) => upstream === -1);
-    const suspended = held.filter(({ wasServed }) => wasServed).length;
-    const active = arrived.length - held.length;
-    Atomics.store(this.control, CONTROL.mode, FROZEN);
-    Atomics.store(this.control, CONTROL.active, active);
-    Atomics.store(this.control, CONTROL.waiting, held.length - suspended);
-    Atomics.store(this.control, CONTROL.suspended, suspended);
-    Atomics.store(this.control, CONTROL.taken, active);
   }
 
   /** What is let go while it holds. */

@@ -48,7 +48,7 @@ const UPSTREAM_NAME = 96;
 const HELD_SINCE = UPSTREAM_NAME / 8;
 
 /** The name of a peer that has reset its connection, before it was asked for. */
-const UNKNOWN = new Uint8Array(LARGEST);
+export const UNKNOWN = new Uint8Array(LARGEST);
 
 /** Totals of a thread, in 64-bit numbers. */
 const ACCEPTED = 0;
@@ -86,8 +86,13 @@ export class Table {
     return Atomics.load(this.#height, 0);
   }
 
-  /** Begins a row. @param peer the client's address as the kernel gave it */
-  begin(row: number, id: number, client: number, now: number, peer: Uint8Array): void {
+  /** How many connections there may be. */
+  get rows(): number {
+    return this.#numbers.length / ROW;
+  }
+
+  /** Begins a row. @param peer the client's address as the kernel has it; `null` if it is known */
+  begin(row: number, id: number, client: number, now: number, peer: Uint8Array | null): void {
     const [number, word, byte] = [row * ROW, row * ROW * 2, row * ROW * 8];
     const numbers = this.#numbers;
     numbers[number + ACCEPTED_AT] = now;
@@ -99,14 +104,14 @@ export class Table {
     this.#words[word + CLIENT] = client;
     this.#words[word + UPSTREAM] = -1;
     this.#words[word + TIE] = UNTIED;
-    this.#bytes.set(peer, byte + PEER_NAME);
+    if (peer !== null) this.#bytes.set(peer, byte + PEER_NAME);
     numbers[number + ID] = id;
     this.#totals[ACCEPTED] = this.#totals[ACCEPTED] as number + 1;
     if (row >= (this.#height[0] as number)) Atomics.store(this.#height, 0, row + 1);
   }
 
   /** Begins a row for a connection that another process began. @param peer as of {@linkcode begin} */
-  restore(row: number, moved: Arrived, peer: Uint8Array = UNKNOWN): void {
+  restore(row: number, moved: Arrived, peer: Uint8Array | null): void {
     const { [ACCEPTED]: accepted = 0 } = this.#totals;
     const numbers = this.#numbers;
     this.begin(row, moved.id, moved.client, moved.acceptedAt, peer);
@@ -123,7 +128,7 @@ export class Table {
     const tie = moved.talk === undefined ? "unknown" : moved.talk.tie;
     if (tie !== null) this.setTie(row, tie);
     else this.setUnasked(row, moved.talk?.longestUnasked ?? 0);
-    this.setUpstreamName(row, peerName(moved.upstream) ?? UNKNOWN);
+    if (peer !== null) this.setUpstreamName(row, peerName(moved.upstream) ?? UNKNOWN);
     this.setUpstream(row, moved.upstream);
     this.setState(row, stateOf(moved));
   }
@@ -144,6 +149,11 @@ export class Table {
   end(row: number, reason: number): void {
     this.#numbers[row * ROW + ID] = 0;
     this.#totals[CLOSED + reason] = this.#totals[CLOSED + reason] as number + 1;
+  }
+
+  /** Empties a row whose connection is over in another process, where it counts. */
+  clear(row: number): void {
+    this.#numbers[row * ROW + ID] = 0;
   }
 
   /** The rows that are in use. */
@@ -177,15 +187,9 @@ export class Table {
     return this.id(row) !== 0 && this.state(row) < QUEUED;
   }
 
-  /** How many active connections are connected to another target. */
-  elsewhere(target: number): number {
-    let count = 0;
-    const { height } = this;
-    for (let row = 0; row < height; row++) {
-      const isConnected = this.isActive(row) && this.state(row) !== CONNECTING;
-      if (isConnected && this.#words[row * ROW * 2 + TARGET] !== target) count++;
-    }
-    return count;
+  /** Which target a row's connection was connected for. */
+  target(row: number): number {
+    return this.#words[row * ROW * 2 + TARGET] as number;
   }
 
   lastByteAt(row: number): number {
@@ -318,15 +322,9 @@ export class Table {
     return this.#numbers[number + ID] === id ? connection : null;
   }
 
-  /** Since when the one has been held that was never served and has waited the longest, on the clock. */
-  get queuedSince(): number {
-    let since = Infinity;
-    const { height } = this;
-    for (let row = 0; row < height; row++) {
-      if (this.id(row) === 0 || this.state(row) !== QUEUED) continue;
-      since = Math.min(since, this.#numbers[row * ROW + HELD_SINCE] as number);
-    }
-    return since;
+  /** Since when a row's client is held, on the clock; means nothing if it is not. */
+  heldSince(row: number): number {
+    return this.#numbers[row * ROW + HELD_SINCE] as number;
   }
 
   get counters(): Counters {

@@ -10,16 +10,18 @@ import { Epoll, EPOLLIN } from "../../linux/epoll.ts";
 import { EINTR, errno, SystemError } from "../../linux/errno.ts";
 import { clear, raise } from "../../linux/event_counter.ts";
 import { Acceptor } from "./acceptor.ts";
+import { Arriving } from "./arriving.ts";
 import type { Connection } from "./connection.ts";
 import { Connections } from "./connections.ts";
 import { Connector } from "./connector.ts";
+import { Copying } from "./copying.ts";
 import { Headers } from "./headers.ts";
 import { HeldClients } from "./held.ts";
 import { Holding } from "./holding.ts";
+import { letGo } from "./let_go.ts";
 import { Listeners } from "./listeners.ts";
 import type { Assignment, Report } from "./messages.ts";
-import type { Arrived } from "./moved.ts";
-import { describe, goOn, letGo } from "./moving.ts";
+import type { Told } from "./moved.ts";
 import { Pace } from "./pace.ts";
 import { Pipes } from "./pipes.ts";
 import { Reporting } from "./reporting.ts";
@@ -69,8 +71,8 @@ export class Thread {
   readonly #holding: Holding;
   readonly #serving: Serving;
   readonly #wishes: Wishes;
-  /** The connections of another process that are not served yet: they have the first rows. */
-  #arrived: readonly Arrived[];
+  readonly #arriving: Arriving;
+  readonly #copying: Copying;
   #mode = FROZEN;
   #command = 0;
   /** Whether another thread says that a connection ended while somebody waits for room. */
@@ -80,8 +82,7 @@ export class Thread {
   constructor(assignment: Assignment, tell: (report: Report) => void) {
     this.#assignment = assignment;
     this.#shared = new SharedMemory(assignment.shared);
-    this.#arrived = assignment.moved;
-    const { index, threads, wakers, listeners, tellEach, lastId } = assignment;
+    const { index, threads, wakers, listeners, tellEach } = assignment;
     const { maxConnections, maxConnecting, descriptors } = assignment;
     const [shared, epoll, turn] = [this.#shared, this.#epoll, this.#turn];
     const table = this.#table = new Table(assignment.table);
@@ -94,8 +95,8 @@ export class Thread {
     const target = new TargetMemory(assignment.target);
     const { version } = target;
     const connections = this.#connections = new Connections({
-      ...{ turn, shared, table, timers, pipes, headers, held, pace, reporting, tellEach, threads },
-      lastId: lastId + index + 1 - threads,
+      ...{ turn, shared, epoll, table, timers, pipes, headers, held, pace, reporting },
+      ...{ tellEach, threads },
     });
     const connector = this.#connector = new Connector(
       this,
@@ -115,13 +116,13 @@ export class Thread {
     const common = { turn, assignment, table, timers, headers, pace, connections };
     this.#holding = new Holding({ ...common, held, reporting }, connector, acceptor);
     const servingParts = { ...common, epoll, pipes, firstRow: FIRST_ROW };
-    this.#serving = new Serving(servingParts, connector, this.#holding);
-    const serving = this.#serving;
+    const serving = this.#serving = new Serving(servingParts, connector, this.#holding);
     this.#wishes = new Wishes({ shared, target, connections, connector, serving }, version);
     for (const epoll of [this.#epoll, this.#frozenEpoll]) {
       epoll.add(wakers[index] as number, EPOLLIN, WAKER);
     }
-    for (const moved of assignment.moved) connections.restore(moved);
+    this.#arriving = new Arriving(connections, this.#holding, serving);
+    this.#copying = new Copying(connections, table, serving);
   }
 
   /** The time of this turn of the loop, and its number. */
@@ -138,8 +139,16 @@ export class Thread {
     return this.#mode === OPEN || this.#mode === CLOSING;
   }
 
-  /** Serves until the main thread wants an end. */
-  run(): void {
+  /** Is told of connections that another process has, or had. */
+  take(told: Told<number>): void {
+    this.#arriving.take(told, this.#reporting);
+  }
+
+  /** Serves until the main thread wants an end. @param lastId the last that a connection has had */
+  run(lastId: number): void {
+    const { index, threads } = this.#assignment;
+    this.#connections.lastId = lastId + index + 1 - threads;
+    this.#arriving.count(this.#shared);
     this.#reporting.report.ready = true;
     this.#reporting.send();
     while (this.#mode !== ENDING && this.#mode !== LEAVING) {
@@ -243,7 +252,8 @@ export class Thread {
     if (hindsight.asOf >= this.#wishes.cutsIdleSince) this.#cutIdle();
     const mayProceed = this.#connections.madeRoom || this.#heardOfRoom;
     if (this.#acceptor.takeRetry() || mayProceed) this.#proceed();
-    if (this.#mode === FROZEN) this.#reporting.report.frozen = this.#frozen();
+    if (this.#mode === FROZEN) this.#reporting.report.frozen = this.#copying.rest(this.#shared);
+    else if (this.#copying.isOn) this.#reporting.report.copied = this.#copying.goOn();
   }
 
   #wait(epoll: Epoll, patience: number): number {
@@ -255,11 +265,11 @@ export class Thread {
   }
 
   #patience(): number {
-    if (this.#serving.hasUnfinished || this.#wishes.cutsIdleSince < Infinity) return 0;
+    if (this.#serving.hasUnfinished || this.#copying.isOn || this.#wishes.isCutting) return 0;
     const { retryAt } = this.#acceptor;
-    if (retryAt === Infinity) return this.#timers.patience(this.#turn.time);
-    const pause = Math.max(0, Math.ceil(retryAt - this.#turn.time));
     const patience = this.#timers.patience(this.#turn.time);
+    if (retryAt === Infinity) return patience;
+    const pause = Math.max(0, Math.ceil(retryAt - this.#turn.time));
     return patience < 0 ? pause : Math.min(pause, patience);
   }
 
@@ -292,12 +302,13 @@ export class Thread {
     const isServing = this.#mode !== LEAVING && !(wasFrozen && this.#mode === FROZEN);
     if (isServing) {
       this.#wishes.obey(this.#mode, this.#turn.time);
+      this.#copying.obey(this.#shared);
       this.#heardOfRoom = true;
       if (Atomics.load(control, CONTROL.takes) !== 0) this.#acceptor.take();
     }
     if (command === this.#command) return;
     this.#command = command;
-    if (this.#wishes.cutsIdleSince === Infinity) this.#reporting.report.done = command;
+    if (!this.#wishes.isCutting) this.#reporting.report.done = command;
   }
 
   #setMode(mode: number): void {
@@ -305,7 +316,7 @@ export class Thread {
     const wasHolding = this.#mode === HOLDING;
     this.#mode = mode;
     if (mode === LEAVING) return letGo(this.#connections, this.#pipes);
-    if (this.#arrived.length > 0) this.#goOn();
+    if (mode !== ENDING) this.#arriving.goOn();
     if (mode === HOLDING) {
       this.#acceptor.hold();
       this.#holding.begin();
@@ -325,21 +336,10 @@ export class Thread {
     } else if (mode === FROZEN) {
       this.#acceptor.freeze();
     } else {
+      this.#arriving.abandon();
       this.#acceptor.end();
       for (const connection of this.#connections) this.#connections.cut(connection, "stopped");
     }
-  }
-
-  /** Starts to serve the connections that another process had. */
-  #goOn(): void {
-    goOn(this.#arrived, this.#connections, this.#holding, this.#serving);
-    this.#arrived = [];
-  }
-
-  /** What another process needs to know to go on. */
-  #frozen(): NonNullable<Report["frozen"]> {
-    const { lastId } = this.#connections;
-    return { connections: describe(this.#connections, this.#table, this.#serving), lastId };
   }
 
   /** Cuts those that have been idle for as long as the main thread said, and tells it who they were. */

@@ -29,6 +29,11 @@ export class Wishes {
     this.#targetVersion = version;
   }
 
+  /** Whether some are still to be cut because they are idle. */
+  get isCutting(): boolean {
+    return this.cutsIdleSince < Infinity;
+  }
+
   /** Does what is new, or begins to. @param now on the clock */
   obey(mode: number, now: number): void {
     const { shared: { control }, target, connections, connector } = this.#parts;

@@ -34,8 +34,6 @@ Deno.test("a thread that does not serve waits for no room, whatever a client lac
     acceptProxy: [],
     sendProxy: null,
     tellEach: false,
-    lastId: 0,
-    moved: [],
   }, () => {});
   // It was connected when the hold came, and failed before that was known.
   const connection = new Connection(0);

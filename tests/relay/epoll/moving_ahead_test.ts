@@ -1,0 +1,124 @@
+import assert from "node:assert/strict";
+import { libc } from "../../../lib/linux/libc.ts";
+import type { MovedRelay, Told } from "../../../lib/relay/epoll/moved.ts";
+import { EpollRelay } from "../../../lib/relay/epoll/relay.ts";
+import { startWorkers } from "../../../lib/relay/epoll/workers.ts";
+import { Peer, Service } from "../peer.ts";
+import { plainOptions, UNHEARD } from "../plain.ts";
+
+/** A command of fcntl(2) (linux/fcntl.h). */
+const F_DUPFD_CLOEXEC = 1030;
+
+/** What another process would be given: descriptors of its own. */
+function copied<Some extends Told>(told: Some): Some {
+  const copy = (descriptor: number) =>
+    descriptor === -1 ? -1 : libc.fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
+  const connections = told.connections.map((one) => ({
+    ...one,
+    client: copy(one.client),
+    upstream: copy(one.upstream),
+  }));
+  return { ...told, connections };
+}
+
+/** How many connections of each kind it tells of: ended, new, changed. */
+function sizes({ ended, connections, changed }: Told): number[] {
+  return [ended.length, connections.length, changed.length];
+}
+
+Deno.test("what is told ahead is told again only if it has changed; all goes on as it was at the end", async () => {
+  await using service = await Service.start();
+  await using stack = new AsyncDisposableStack();
+  const options = { ...plainOptions(service.address), threads: 2 };
+  const first = await EpollRelay.listen({ host: "127.0.0.1", port: 0 }, options, UNHEARD);
+  await first.open();
+  const begin = async () => {
+    const client = stack.use(await Peer.connect(first.listen));
+    const server = stack.use(await service.next());
+    await client.send("hi");
+    assert.equal(await server.read(2), "hi");
+    return { client, server };
+  };
+  const say = async ({ client, server }: Awaited<ReturnType<typeof begin>>) => {
+    await client.send("hello");
+    assert.equal(await server.read(5), "hello");
+  };
+  const [idle, busy, ends] = [await begin(), await begin(), await begin()];
+  const { listeners, isInherited, expected } = first.moving.foundation;
+  const foundation = {
+    listeners: listeners.map((listener) => libc.fcntl(listener, F_DUPFD_CLOEXEC, 0)),
+    isInherited,
+    expected,
+  };
+  const second = EpollRelay.found(foundation, options, UNHEARD, await startWorkers(2));
+
+  /** @returns how many were told of, of each kind */
+  const round = async (isFirst: boolean) => {
+    const all = [0, 0, 0];
+    await first.moving.copy(isFirst, (told) => {
+      for (const [kind, count] of sizes(told).entries()) all[kind] = (all[kind] ?? 0) + count;
+      second.moving.take(copied(told));
+    });
+    await second.moving.taken();
+    return all;
+  };
+  assert.deepEqual(await round(true), [0, 3, 0]);
+  assert.deepEqual(await round(false), [0, 0, 0]);
+  await say(busy);
+  ends.client.finish();
+  assert.equal(await ends.server.rest(), "");
+  ends.server.finish();
+  assert.equal(await ends.client.rest(), "");
+  const late = await begin();
+  assert.deepEqual(await round(false), [1, 1, 1]);
+  assert.equal(second.moving.arrived, 3);
+  await say(busy);
+  const rest: MovedRelay = await first.freeze(true);
+  assert.deepEqual(sizes(rest), [0, 0, 1]);
+
+  await second.complete(copied(rest));
+  assert.equal(second.active, 3);
+  assert.deepEqual(second.counters, first.counters);
+  await second.thaw();
+  await second.open();
+  await first.leave();
+  const ids = [...second.connections()].map(({ id }) => id);
+  assert.equal(new Set(ids).size, 3);
+  for (const pair of [idle, busy, late]) {
+    await say(pair);
+    await pair.server.send("bye");
+    assert.equal(await pair.client.read(3), "bye");
+    const [view] = [...second.connections()].filter(({ peer }) => peer === pair.client.name);
+    assert.equal(view?.bytesUp, pair === busy ? 17 : 7);
+    pair.client.finish();
+    assert.equal(await pair.server.rest(), "");
+    pair.server.finish();
+    assert.equal(await pair.client.rest(), "");
+  }
+  const newcomer = stack.use(await Peer.connect(second.listen));
+  const server = stack.use(await service.next());
+  await newcomer.send("new");
+  assert.equal(await server.read(3), "new");
+  const [view] = [...second.connections()].filter(({ peer }) => peer === newcomer.name);
+  assert.ok(view !== undefined && !ids.includes(view.id) && view.id > Math.max(...ids));
+  await second.shutDown();
+});
+
+Deno.test("whoever is told ahead after somebody else is told of everything", async () => {
+  await using service = await Service.start();
+  const options = plainOptions(service.address);
+  const relay = await EpollRelay.listen({ host: "127.0.0.1", port: 0 }, options, UNHEARD);
+  await relay.open();
+  using client = await Peer.connect(relay.listen);
+  using server = await service.next();
+  for (let receiver = 0; receiver < 2; receiver++) {
+    const told: number[][] = [];
+    await relay.moving.copy(true, (some) => told.push(sizes(some)));
+    assert.deepEqual(told, [[0, 1, 0]]);
+  }
+  assert.deepEqual(sizes(await relay.freeze()), [0, 1, 0]);
+  await relay.thaw();
+  await client.send("hi");
+  assert.equal(await server.read(2), "hi");
+  await relay.shutDown();
+});
