@@ -6,7 +6,12 @@
  * @module
  */
 
-import { becomesReadable, whichBecomesReadable } from "../linux/poll.ts";
+import {
+  becomesReadable,
+  becomesWritable,
+  isWritable,
+  whichBecomesReadable,
+} from "../linux/poll.ts";
 import { messageOf } from "../message_of.ts";
 import type { Foundation, MovedRelay, Told } from "../relay/epoll/moved.ts";
 import { VERSION } from "../version.ts";
@@ -42,6 +47,8 @@ export interface Ahead {
    * @throws when they are served no more
    */
   copy(isFirst: boolean, tell: (told: Told) => void): Promise<void>;
+  /** Nobody is told of what has changed any more. */
+  forget(): void;
 }
 
 /** What there is to give. */
@@ -71,7 +78,7 @@ export interface Giver {
 export interface Asker
   extends Pick<Extract<ReceiverMessage, { type: "hello" }>, "kind" | "until" | "version"> {
   /** Whether it is to be told of the connections ahead. */
-  readonly isAhead: boolean;
+  readonly isToldAhead: boolean;
   /** What ties it to a reaper, if that has to be. */
   readonly line: Line | null;
   /**
@@ -97,7 +104,7 @@ const SIGN_OF_LIFE = 1000;
  * @throws {Error} when that is nothing for who asks
  */
 export function offer(
-  { channel, version, line }: Omit<Asker, "isAhead">,
+  { channel, version, line }: Omit<Asker, "isToldAhead">,
   { kind, sockets, isInherited, ahead }: Giver,
 ): void {
   const [{ listen, cookie } = { listen: "", cookie: "" }, ...more] = sockets;
@@ -116,18 +123,28 @@ export function offer(
   }));
 }
 
-/** Gives everything to who said go, or to who said prepare, once it has been told ahead. */
-export async function give(asker: Asker, giver: Giver): Promise<Given> {
+/**
+ * Gives everything to who said go, or to who said prepare, once it has been told ahead.
+ *
+ * @param stop becomes readable when this is to end: then nothing more is told ahead
+ */
+export async function give(asker: Asker, giver: Giver, stop: number): Promise<Given> {
   const { channel, line } = asker;
   let estate: Estate;
   let reason: string | null;
-  const alive = setInterval(() => channel.send<GiverMessage>({ type: "wait" }), SIGN_OF_LIFE);
+  const alive = setInterval(() => {
+    // Who does not read what there is needs no sign, and is not waited for.
+    if (isWritable(channel.descriptor)) channel.send<GiverMessage>({ type: "wait" });
+  }, SIGN_OF_LIFE);
   try {
-    if (asker.isAhead) await tellAhead(asker, giver.ahead);
+    if (asker.isToldAhead && giver.ahead) await tellAhead(asker, giver.ahead, stop);
     estate = await giver.freeze(asker);
   } catch (error) {
     const reason = messageOf(error);
-    await withdraw(channel, reason);
+    giver.ahead?.forget();
+    // Of one that has not been given the state it is certain that it will not go on.
+    const isEnding = error instanceof Ending;
+    channel.send<GiverMessage>({ type: "abort", reason, ...(isEnding && { isEnding }) });
     return { gone: false, reason };
   } finally {
     clearInterval(alive);
@@ -147,37 +164,56 @@ export async function give(asker: Asker, giver: Giver): Promise<Given> {
   return { gone: false, reason };
 }
 
+/** It is to end, and nothing has been frozen yet. */
+class Ending extends Error {}
+
+/** How often who takes over may be told of what has changed. */
+const MOST_ROUNDS = 8;
+
 /**
  * Tells of the connections while they are served, as often as the other side asks for it.
  *
- * @throws {Error} when it does not go on
+ * @param stop becomes readable when this is to end
+ * @throws {Error} when the other side does not go on
  */
-async function tellAhead({ channel }: Asker, ahead: Ahead | undefined): Promise<void> {
-  if (ahead === undefined) throw new Error("nothing can be told ahead");
+async function tellAhead({ channel }: Asker, ahead: Ahead, stop: number): Promise<void> {
   const { listeners, isInherited, expected, descriptors } = ahead.foundation;
   const begin: Message = { type: "ahead", isInherited, connections: expected, descriptors };
-  let sent = channel.send(begin, listeners);
-  for (let isFirst = true;; isFirst = false) {
-    await ahead.copy(isFirst, (told) => {
-      if (sent === "sent") sent = tell(channel, told, (message) => message);
+  let sent = Promise.resolve(channel.send(begin, listeners));
+  for (let round = 1; round <= MOST_ROUNDS; round++) {
+    await ahead.copy(round === 1, (told) => {
+      sent = sent.then((before) => before === "sent" ? tellInBackground(channel, told) : before);
     });
-    if (sent === "sent") sent = channel.send<GiverMessage>({ type: "told" });
-    if (sent !== "sent") throw new Error(lost(channel, sent));
-    const { type } = await hear(channel);
+    let outcome = await sent;
+    if (outcome === "sent") outcome = channel.send<GiverMessage>({ type: "told" });
+    if (outcome !== "sent") throw new Error(lost(channel, outcome));
+    const { type } = await hear(channel, stop);
     if (type === "go") return;
     if (type !== "prepare") throw new Error(`the other process said ${type} instead of go`);
   }
+  throw new Error(`the other process asked more than ${MOST_ROUNDS} times what has changed`);
 }
 
-/** Waits for the other side in the background: everything else goes on. */
-async function hear(channel: Channel): Promise<ReceiverMessage> {
-  const readable = await whichBecomesReadable([channel.descriptor], PATIENCE);
-  const reply = readable.length > 0 ? channel.receive() : "silent";
-  // It has copies by now, which may keep nothing open for good.
+/** Tells of connections as fast as the other side takes it: everything else goes on meanwhile. */
+async function tellInBackground(channel: Channel, told: Told): Promise<Sent> {
+  for (const { descriptors, ...batch } of pack(told)) {
+    if (!await becomesWritable(channel.descriptor, PATIENCE)) return "silent";
+    const sent = channel.send<Message>({ type: "connections", ...batch }, descriptors);
+    if (sent !== "sent") return sent;
+  }
+  return "sent";
+}
+
+/** Waits for the other side in the background. @throws {Error} when it does not go on */
+async function hear(channel: Channel, stop: number): Promise<ReceiverMessage> {
+  const readable = await whichBecomesReadable([channel.descriptor, stop], PATIENCE);
+  if (readable.includes(stop)) throw new Ending("it stops");
+  // Of one piece: nothing else is waited for.
+  const reply = readable.length > 0 ? channel.receive(1) : "silent";
   if (typeof reply === "string") throw new Error(lost(channel, reply));
   const message = parseReceiverMessage(reply.json);
   if (message.type === "abort") throw new Error(`the other process gave up: ${message.reason}`);
-  return message;
+  return message.type === "wait" ? await hear(channel, stop) : message;
 }
 
 /** Tells of connections. @param asTaken a message as the other side takes it */

@@ -192,7 +192,7 @@ export class HandoverListener {
     if (this.#taker !== null) throw new Error(`${this.#taker.name} takes over already`);
     const { promise: done, resolve } = Promise.withResolvers<void>();
     this.#taker = { name: asker.channel.name, kind: asker.kind, done };
-    const given = await give(asker, giver);
+    const given = await give(asker, giver, this.#stop);
     if (!given.gone || asker.kind === "keeper") this.#taker = null;
     resolve();
     return given;
@@ -221,7 +221,9 @@ export class HandoverListener {
     const asker = { channel, kind, until, version, line };
     offer(asker, giver);
     const word = (await this.#hear(channel))?.type;
-    return word === "go" || word === "prepare" ? { ...asker, isAhead: word === "prepare" } : null;
+    return word === "go" || word === "prepare"
+      ? { ...asker, isToldAhead: word === "prepare" }
+      : null;
   }
 
   /** Waits in the background: whoever connects and says nothing must not stop everything else. */

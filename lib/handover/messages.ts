@@ -118,6 +118,8 @@ const fromReceiver = v.variant("type", [
   }),
   v.strictObject({ type: v.literal("prepare") }),
   v.strictObject({ type: v.literal("go") }),
+  /** It still lives, and has not taken yet what it was told ahead. */
+  v.strictObject({ type: v.literal("wait") }),
   v.strictObject({ type: v.literal("ready") }),
   v.strictObject({ type: v.literal("ack") }),
   v.strictObject({ type: v.literal("abort"), reason: v.string() }),
@@ -187,7 +189,12 @@ const fromGiver = v.variant("type", [
     changed: v.optional(v.array(changed), []),
   }),
   v.strictObject({ type: v.literal("commit") }),
-  v.strictObject({ type: v.literal("abort"), reason: v.string() }),
+  v.strictObject({
+    type: v.literal("abort"),
+    reason: v.string(),
+    /** Whether it is about to end: who asks again finds another, or nobody. */
+    isEnding: v.optional(v.boolean()),
+  }),
 ]);
 
 /** What a process is that gives or receives. */

@@ -121,13 +121,25 @@ export async function takeAhead(
     descriptors.length = 0;
     for (let round = 1;; round++) {
       while (takePiece(channel, descriptors, audience)) descriptors.length = 0;
-      await audience.taken();
+      await taken(channel, audience);
       if (round === ROUNDS) return;
       channel.send<ReceiverMessage>({ type: "prepare" });
     }
   } catch (error) {
     giveUp(channel, descriptors, error);
     throw asFailure(error, channel);
+  }
+}
+
+/** How often it says that it still lives, while it takes what it was told, in milliseconds. */
+const SIGN_OF_LIFE = 1000;
+
+async function taken(channel: Channel, audience: Audience): Promise<void> {
+  const alive = setInterval(() => channel.send<ReceiverMessage>({ type: "wait" }), SIGN_OF_LIFE);
+  try {
+    await audience.taken();
+  } finally {
+    clearInterval(alive);
   }
 }
 
@@ -284,6 +296,9 @@ function next(channel: Channel, all: number[], hasAny: boolean): Next {
   const { json, descriptors } = received;
   all.push(...descriptors);
   const message = parseGiverMessage(json);
+  if (message.type === "abort" && message.isEnding) {
+    throw new NobodyThere(`Failed to take over: ${channel.name} ends`);
+  }
   if (message.type === "abort" || message.type === "refusal") {
     throw new Refused(`Failed to take over from ${channel.name}`, message.reason);
   }

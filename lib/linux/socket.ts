@@ -227,7 +227,8 @@ export function closeShared(descriptor: number): void {
 export function closeSharedWithReset(descriptor: number): void {
   // That aborts the connection itself (connect(2), tcp_disconnect in net/ipv4/tcp.c).
   libc.connect(descriptor, UNSPECIFIED, UNSPECIFIED.length);
-  libc.close(descriptor);
+  // Should that fail, the last close does.
+  closeWithReset(descriptor);
 }
 
 /** How many of the bytes that were sent have not been acknowledged; an end counts as one. */

@@ -26,8 +26,8 @@ export function hasFinished(descriptor: number): boolean {
   return !failed && info[OFFSET.state] === TCP_CLOSE_WAIT;
 }
 
-/** Whether our direction of a connection has ended, or all of it. */
-export function hasEnded(descriptor: number): boolean {
+/** Whether our direction of a connection has been ended, or all of it. */
+export function isShutDown(descriptor: number): boolean {
   if (libc.getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, info, length) !== 0) return false;
   const state = info[OFFSET.state];
   return state !== TCP_ESTABLISHED && state !== TCP_CLOSE_WAIT;

@@ -95,10 +95,11 @@ async function begin(
 async function insist(begin: () => Promise<RunningProxy>): Promise<RunningProxy> {
   const deadline = performance.now() + BEGIN_WITHIN;
   for (;;) {
+    const begun = performance.now();
     try {
       return await begin();
     } catch (error) {
-      if (!(error instanceof NobodyThere) || performance.now() > deadline) throw error;
+      if (!(error instanceof NobodyThere) || begun > deadline) throw error;
     }
     await delay(BEGIN_AGAIN_AFTER);
   }

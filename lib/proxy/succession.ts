@@ -133,7 +133,7 @@ export class Succession {
     return (await this.#preparing).line;
   }
 
-  async #freeze({ kind, isAhead, channel: { pid } }: Asker): Promise<Estate> {
+  async #freeze({ kind, isToldAhead, channel: { pid } }: Asker): Promise<Estate> {
     if (kind === "keeper") this.#refuseKeeper(pid);
     const { drain, relay, lock } = this.#parts;
     const snapshot = await drain.freeze();
@@ -144,7 +144,7 @@ export class Succession {
         this.#wasParked = this.#keeper !== null;
         await this.#endKeeper();
       }
-      return { relay: await relay.freeze(isAhead), drain: snapshot, lock };
+      return { relay: await relay.freeze(isToldAhead), drain: snapshot, lock };
     } catch (error) {
       drain.thaw();
       throw error;

@@ -23,6 +23,7 @@ import {
 } from "../handover/receiver.ts";
 import { VERSION_BEFORE } from "../handover/version_before.ts";
 import { EAGAIN, ECONNREFUSED, ESRCH, SystemError } from "../linux/errno.ts";
+import { duplicate } from "../linux/duplicate.ts";
 import { libc } from "../linux/libc.ts";
 import { whichBecomesReadable } from "../linux/poll.ts";
 import { sendServiceState } from "../linux/service_manager.ts";
@@ -122,7 +123,7 @@ async function takeOver(asked: Asked, events: RelayEvents): Promise<Begun> {
   // Before the other process ends: a service manager may watch that one.
   sendServiceState({ state: "succeeded" });
   void (channel.pid === reaper ? seeReaper(channel, log) : seeGone(channel, log));
-  for (const { descriptor } of asked.same) libc.close(descriptor);
+  for (const { descriptor } of [...asked.same, ...asked.more]) libc.close(descriptor);
   const directory = await OwnedDirectory.inherit(path, estate.lock, group);
   report(asked, relay.moving.arrived, paused);
   return { relay, directory, line, start };
@@ -164,7 +165,9 @@ function foundRelay(
   { settings, workers, more }: Asked,
   events: RelayEvents,
 ): EpollRelay {
-  const listeners = [...foundation.listeners, ...more.map(({ descriptor }) => descriptor)];
+  // Should nothing come of this, the sockets that were passed on are still to be had.
+  const ours = more.map(({ descriptor }) => duplicate(descriptor));
+  const listeners = [...foundation.listeners, ...ours];
   return EpollRelay.found({ ...foundation, listeners }, settings, events, workers.take());
 }
 

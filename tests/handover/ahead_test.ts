@@ -1,8 +1,13 @@
 import assert from "node:assert/strict";
-import { type Peer, Service } from "../relay/peer.ts";
+import { libc } from "../../lib/linux/libc.ts";
+import { listen, localAddress } from "../../lib/linux/socket.ts";
+import { echo, Peer, Service } from "../relay/peer.ts";
+import { passing, whyNotPassing } from "../support/passing.ts";
+import { Running } from "../support/programs.ts";
 import { Proxy } from "../support/proxy.ts";
+import { TemporaryDirectory } from "../support/temporary.ts";
 import { testWith } from "../support/tools.ts";
-import { FailingPeer } from "./peer.ts";
+import { FailingPeer, peerCommand } from "./peer.ts";
 import { STEPS } from "./peer_process.ts";
 import { whyNoTakeover } from "./why_not.ts";
 
@@ -90,5 +95,58 @@ testWith(
     await next.send("here");
     assert.equal(await client.read(4), "here");
     await assertServes(stage);
+  },
+);
+
+testWith(
+  whyNoTakeover,
+  "a proxy that is stopped while another process is told ahead ends, whatever that one does",
+  async () => {
+    await using service = await Service.start();
+    await using proxy = await Proxy.start(service.address);
+    await using receiver = new FailingPeer("receiver", proxy.directory, TOLD);
+    await receiver.heard(/reached/, "stdout");
+    proxy.process.kill("SIGTERM");
+    const { code, stderr } = await proxy.process.finished();
+    assert.equal(code, 0, stderr);
+    const [failed] = proxy.log("handover_failed");
+    assert.equal(failed?.["reason"], "it stops");
+  },
+);
+
+testWith(
+  whyNoTakeover ?? whyNotPassing(),
+  "sockets that were passed on outlive an attempt to take over from who dies after it told ahead",
+  async () => {
+    await using temporary = await TemporaryDirectory.make();
+    const directory = `${temporary.path}/proxy`;
+    await using service = await echo();
+    using sockets = new DisposableStack();
+    const listening = (host: string, port: number) => {
+      const socket = listen({ host, port }, false, 16);
+      sockets.defer(() => libc.close(socket));
+      return socket;
+    };
+    const offered = listening("127.0.0.1", 0);
+    const { port } = localAddress(offered);
+    const another = listening("127.0.0.2", port);
+    const steps = STEPS.giver.indexOf("ahead") + 1;
+    const command = peerCommand("giver", directory, steps, port);
+    await using giver = new Running([...passing([offered]), ...command]);
+    await giver.heard(/listening/, "stdout");
+    const starting = Proxy.start(service.address, {
+      directory,
+      listen: `127.0.0.1:${port}`,
+      args: ["--takeover=always"],
+      through: passing([offered, another]),
+    });
+    await giver.heard(/reached/, "stdout");
+    giver.kill("SIGKILL");
+    await using proxy = await starting;
+    for (const host of ["127.0.0.1", "127.0.0.2"]) {
+      using client = await Peer.connect({ host, port });
+      await client.send("hi");
+      assert.equal(await client.read(2), "hi", proxy.process.stderr);
+    }
   },
 );

@@ -5,8 +5,7 @@
  * @module
  */
 
-import { now } from "../../linux/clock.ts";
-import { hasEnded } from "../../linux/tcp_info.ts";
+import { isShutDown } from "../../linux/tcp_info.ts";
 import type { Connection } from "./connection.ts";
 import type { Connections } from "./connections.ts";
 import type { Holding } from "./holding.ts";
@@ -51,10 +50,8 @@ export class Arriving {
       const connection = this.#connections.restore(moved);
       // What happens before it is served, is found when it is.
       const isWatched = this.#watch(connection);
-      const turn = connection.row % LOOKS;
-      if (connection.upstream !== -1) {
-        this.#serving.setTimer(connection, now() + FIRST_LOOK + turn * A_LOOK);
-      }
+      const firstLook = FIRST_LOOK + connection.row % LOOKS * A_LOOK;
+      if (connection.upstream !== -1) this.#serving.lookAfterIn(connection, firstLook);
       this.#arrivals.set(moved.id, { connection, moved, isWatched });
     }
     for (const change of changed) {
@@ -98,7 +95,7 @@ export class Arriving {
   abandon(): void {
     for (const { connection } of this.#arrivals.values()) {
       const { client, upstream } = connection;
-      const isOver = hasEnded(client) && (upstream === -1 || hasEnded(upstream));
+      const isOver = isShutDown(client) && (upstream === -1 || isShutDown(upstream));
       if (isOver) this.#connections.forget(connection);
     }
     this.#arrivals.clear();
@@ -112,8 +109,11 @@ export class Arriving {
 
   #watch(connection: Connection): boolean {
     const serving = this.#serving;
-    if (!serving.watchClient(connection)) return false;
-    return connection.upstream === -1 || serving.watchUpstream(connection);
+    const isWatched = serving.watchClient(connection) &&
+      (connection.upstream === -1 || serving.watchUpstream(connection));
+    // Or it could not be tried again.
+    if (!isWatched) serving.unwatch(connection);
+    return isWatched;
   }
 
   /** It is over, there: this copy says nothing more to anybody. */

@@ -125,8 +125,10 @@ export class Connections implements Iterable<Connection> {
     const { client, upstream, row } = connection;
     libc.close(client);
     if (upstream !== -1) libc.close(upstream);
-    connection.end(this.#parts.pipes);
-    this.#parts.table.clear(row);
+    const { pipes, timers, table } = this.#parts;
+    connection.end(pipes);
+    timers.set(row, Infinity);
+    table.clear(row);
     this.#freeRows.push(row);
   }
 

@@ -58,12 +58,12 @@ export class Copying {
     return this.#next < Infinity;
   }
 
-  /** Begins another round, if the main thread asks for one. */
+  /** Begins another round, if the main thread asks for one; forgets whom it does not tell any more. */
   obey({ control }: SharedMemory): void {
+    this.#tellTo(Atomics.load(control, CONTROL.receiver));
     const round = Atomics.load(control, CONTROL.copies);
     if (round === this.#round) return;
     this.#round = round;
-    this.#tellTo(Atomics.load(control, CONTROL.receiver));
     this.#next = 0;
   }
 
@@ -126,7 +126,7 @@ export class Copying {
   #isAsTold(connection: Connection, told: Arrived): boolean {
     const { row, up, down, talk, header, failure, attempt } = connection;
     const { lastByteAt, bytesUp, bytesDown } = this.#table.moved(row);
-    return attempt === null && failure === null && up.moved === null && down.moved === null &&
+    return attempt === null && failure === null && up.isPlain && down.isPlain &&
       lastByteAt === told.lastByteAt && bytesUp === told.bytesUp &&
       bytesDown === told.bytesDown && talk.isAs(told.talk) && header === told.header &&
       connection.heldSince === told.heldSince && connection.wasServed === told.wasServed &&

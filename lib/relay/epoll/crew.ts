@@ -10,6 +10,9 @@ import { Table } from "./table.ts";
 /** How long a thread may take to do what it is asked for, in milliseconds; twice, to be sure. */
 const PATIENCE = 5000;
 
+/** What is said of a thread that does not do it. */
+const SILENT = "a thread does not answer";
+
 /** A thread, as the main thread knows it. */
 interface Member {
   readonly worker: Worker;
@@ -46,6 +49,8 @@ export class Crew {
   readonly #placing: Placing;
   #hasBegun = false;
   #isDismissed = false;
+  /** Why they were dismissed, if they broke. */
+  #broken: Error | null = null;
   /** Hears what threads tell of their connections, in the round that is on. */
   #copied: (told: Told<number>) => void = () => {};
   #changed = Promise.withResolvers<void>();
@@ -101,11 +106,9 @@ export class Crew {
     return this.#placing.size;
   }
 
-  /** Resolves when they have taken all that they were told of. */
+  /** Resolves when they have taken all that they were told of. @throws {Error} when they do not */
   async taken(): Promise<void> {
-    while (!this.#isDismissed && this.#members.some(({ untaken }) => untaken > 0)) {
-      await this.#changed.promise;
-    }
+    this.#checkAll(await this.#late(({ untaken }) => untaken === 0));
   }
 
   /**
@@ -123,17 +126,14 @@ export class Crew {
    * Has them tell of their connections while they go on serving: of all, or of what has changed.
    *
    * @param hear is told
-   * @throws {Error} when they have ended instead
+   * @throws {Error} when they do not
    */
   async copy(hear: (told: Told<number>) => void): Promise<void> {
     const { control } = this.#shared;
     this.#copied = hear;
     const round = Atomics.add(control, CONTROL.copies, 1) + 1;
     this.wake();
-    while (!this.#isDismissed && this.#members.some(({ copied }) => copied < round)) {
-      await this.#changed.promise;
-    }
-    if (this.#isDismissed) throw new Error("the relay has ended");
+    this.#checkAll(await this.#late(({ copied }) => copied === round));
   }
 
   /** Whoever is to be told of the connections has not been told of any yet. */
@@ -189,17 +189,35 @@ export class Crew {
   async command(mode: number): Promise<void> {
     if (this.#isDismissed) return;
     const command = this.#order(mode);
+    const late = await this.#late(({ done }) => done >= command);
+    if (late !== undefined) this.#break(late, new Error(SILENT));
+  }
+
+  /** Waits until each has done something. @returns one that has not, for too long */
+  async #late(isDone: (member: Member) => boolean): Promise<Member | undefined> {
+    const left = () => this.#members.find((member) => !isDone(member));
+    let isOver = false;
     let timer = setTimeout(() => {
       // If the whole process was stopped, they have had no time at all yet.
       timer = setTimeout(() => {
-        const late = this.#members.find(({ done }) => done < command);
-        if (late !== undefined) this.#break(late, new Error("a thread does not answer"));
+        isOver = true;
+        this.#tellChanged();
       }, PATIENCE);
     }, PATIENCE);
-    while (!this.#isDismissed && this.#members.some(({ done }) => done < command)) {
-      await this.#changed.promise;
-    }
+    while (!this.#isDismissed && !isOver && left() !== undefined) await this.#changed.promise;
     clearTimeout(timer);
+    return isOver && !this.#isDismissed ? left() : undefined;
+  }
+
+  /** @throws {Error} when one was late, or they have ended */
+  #checkAll(late: Member | undefined): void {
+    if (late !== undefined) throw new Error(SILENT);
+    if (this.#isDismissed) throw this.#broken ?? new Error("the relay has ended");
+  }
+
+  #tellChanged(): void {
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers();
   }
 
   /** Tells them to end, one way or the other, and nothing else any more; resolves when all have. */
@@ -262,8 +280,7 @@ export class Crew {
     if (report.done !== undefined) member.done = report.done;
     if (report.ended) member.ended.resolve();
     this.#events.heard(report);
-    this.#changed.resolve();
-    this.#changed = Promise.withResolvers();
+    this.#tellChanged();
   }
 
   #heardCopied(member: Member, { round, told, isLast }: NonNullable<Report["copied"]>): void {
@@ -278,6 +295,7 @@ export class Crew {
     member.ended.resolve();
     if (this.#isDismissed) return;
     this.#isDismissed = true;
+    this.#broken = error;
     this.#events.broke(error, member.table);
     member.ready.reject(error);
     this.#changed.resolve();

@@ -95,10 +95,15 @@ export class Direction extends Flags {
     this.blocked = moved.kept !== null || moved.pipe !== null;
   }
 
+  /** Whether it has not ended, and has nothing in flight. */
+  get isPlain(): boolean {
+    return !this.ended && this.#kept === null && this.#pipe === null;
+  }
+
   /** What another process needs to know to go on; `null` for nothing. */
   get moved(): MovedDirection | null {
+    if (this.isPlain) return null;
     const { ended, done } = this;
-    if (!ended && this.#kept === null && this.#pipe === null) return null;
     const pipe = this.#pipe === null ? null : { ...this.#pipe };
     const kept = this.#kept === null ? null : new Uint8Array(this.#kept);
     return { ended, done, kept, pipe };

@@ -1,14 +1,17 @@
-import { closeWithReset } from "../../linux/socket.ts";
+import { closeSharedWithReset } from "../../linux/socket.ts";
 import { CONTROL, type SharedMemory } from "./shared.ts";
 import { QUEUED, SUSPENDED, type Table } from "./table.ts";
 
-/** Resets the connections that a thread has left, so that nobody waits for what will never come. */
+/**
+ * Resets the connections that a thread has left, so that nobody waits for what will never come; of
+ * which another process may have copies.
+ */
 export function resetLeft(table: Table, { control }: SharedMemory): void {
   for (const row of table.rowsInUse()) {
     const counter = counterOf(table.state(row));
     const { client, upstream } = table.abandon(row);
-    closeWithReset(client);
-    if (upstream !== -1) closeWithReset(upstream);
+    closeSharedWithReset(client);
+    if (upstream !== -1) closeSharedWithReset(upstream);
     Atomics.sub(control, counter, 1);
   }
 }

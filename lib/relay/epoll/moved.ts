@@ -105,7 +105,7 @@ export interface Foundation {
   readonly listeners: readonly number[];
   /** Whether another process, that started this one, has the listening sockets as well. */
   readonly isInherited: boolean;
-  /** How many connections there are, about. */
+  /** How many connections there are, about: more may come before the last is told. */
   readonly expected: number;
 }
 

@@ -45,6 +45,12 @@ export class Moving {
     return this.#crew.copy((told) => tell(this.#named(told)));
   }
 
+  /** Whoever has been told will not take them over. */
+  forget(): void {
+    this.#crew.expectReceiver();
+    this.#crew.wake();
+  }
+
   /** What is still to be told of those that are frozen, and the last id that one had. */
   get rest(): Told & { readonly lastId: number } {
     const { told, lastId } = this.#crew.frozen;

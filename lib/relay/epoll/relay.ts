@@ -94,7 +94,6 @@ export class EpollRelay implements Relay {
       changed: () => this.#writeTarget(),
     });
     this.#target.write(this.#upstream);
-    // More may have come by the time that it is known how many there are.
     const rows = Math.max(room.descriptors, 2 * expected);
     const hearing = new Hearing(events, this.#upstream, this.#target);
     this.#crew = new Crew(workers, rows, this.#shared, {
@@ -173,13 +172,13 @@ export class EpollRelay implements Relay {
   }
 
   /**
-   * Touches nothing any more, so that another process can go on with what it is given.
+   * Touches nothing any more, so that another process can go on with what it is given, and perhaps was
+   * told ahead.
    *
-   * @param isCopied whether that process has been told of connections already
    * @throws when the relay has broken
    */
-  async freeze(isCopied = false): Promise<MovedRelay> {
-    if (!isCopied) this.#crew.expectReceiver();
+  async freeze(isToldAhead = false): Promise<MovedRelay> {
+    if (!isToldAhead) this.moving.forget();
     this.#modeBefore = Atomics.load(this.#shared.control, CONTROL.mode);
     await this.#crew.command(FROZEN);
     if (this.#isOver) throw new Error("the relay has ended");
@@ -189,6 +188,7 @@ export class EpollRelay implements Relay {
 
   /** Goes on as before {@linkcode freeze}, or begins with what was taken over. */
   async thaw(): Promise<void> {
+    this.moving.forget();
     if (!this.#isCommitted) {
       this.#isCommitted = true;
       this.#listeners.adopt(this.#options.userTimeout);
@@ -324,6 +324,7 @@ export class EpollRelay implements Relay {
     const gone = this.#crew.dismiss(LEAVING);
     this.#listeners.close();
     await gone;
+    this.#crew.close();
   }
 
   #writeTarget(): void {

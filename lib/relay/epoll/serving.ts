@@ -14,6 +14,7 @@ import {
   EPOLLPRI,
   EPOLLRDHUP,
 } from "../../linux/epoll.ts";
+import { now } from "../../linux/clock.ts";
 import { libc } from "../../linux/libc.ts";
 import { type Liveness, SHUT_WR } from "../../linux/socket.ts";
 import type { CloseReason } from "../relay.ts";
@@ -155,6 +156,13 @@ export class Serving {
   unwatch({ client, upstream }: Connection): void {
     this.#parts.epoll.remove(client);
     if (upstream !== -1) this.#parts.epoll.remove(upstream);
+  }
+
+  /** Looks after a connection of another process, in so many milliseconds at the latest. */
+  lookAfterIn(connection: Connection, milliseconds: number): void {
+    const { idleTimeout, halfCloseTimeout } = this.#parts.assignment;
+    const soon = Math.min(milliseconds, idleTimeout, halfCloseTimeout);
+    this.setTimer(connection, now() + soon);
   }
 
   /** Goes on with a connection that had failed while another process served it. */

@@ -54,8 +54,9 @@ export const CONTROL = {
   released: 8,
   /** Places that are taken: by active connections, and for clients who are about to be accepted. */
   taken: 11,
-  /** How many other processes were to be told of the connections, and in how many rounds in all. */
+  /** Counts the processes that were to be told of the connections, */
   receiver: 15,
+  /** and how often one of them was to be told of what has changed. */
   copies: 16,
 } as const;
 

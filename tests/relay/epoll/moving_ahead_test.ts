@@ -1,18 +1,14 @@
 import assert from "node:assert/strict";
-import { libc } from "../../../lib/linux/libc.ts";
+import { duplicate } from "../../../lib/linux/duplicate.ts";
 import type { MovedRelay, Told } from "../../../lib/relay/epoll/moved.ts";
 import { EpollRelay } from "../../../lib/relay/epoll/relay.ts";
 import { startWorkers } from "../../../lib/relay/epoll/workers.ts";
 import { Peer, Service } from "../peer.ts";
 import { plainOptions, UNHEARD } from "../plain.ts";
 
-/** A command of fcntl(2) (linux/fcntl.h). */
-const F_DUPFD_CLOEXEC = 1030;
-
 /** What another process would be given: descriptors of its own. */
 function copied<Some extends Told>(told: Some): Some {
-  const copy = (descriptor: number) =>
-    descriptor === -1 ? -1 : libc.fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
+  const copy = (descriptor: number) => descriptor === -1 ? -1 : duplicate(descriptor);
   const connections = told.connections.map((one) => ({
     ...one,
     client: copy(one.client),
@@ -46,7 +42,7 @@ Deno.test("what is told ahead is told again only if it has changed; all goes on 
   const [idle, busy, ends] = [await begin(), await begin(), await begin()];
   const { listeners, isInherited, expected } = first.moving.foundation;
   const foundation = {
-    listeners: listeners.map((listener) => libc.fcntl(listener, F_DUPFD_CLOEXEC, 0)),
+    listeners: listeners.map(duplicate),
     isInherited,
     expected,
   };
