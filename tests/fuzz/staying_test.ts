@@ -19,8 +19,11 @@ type Deed =
   | "give up"
   /** New connections go to the next version at once, and quiet ones follow. */
   | "retarget"
-  /** Another relay goes on with everything. */
-  | "move";
+  /** Another relay goes on with everything, told ahead of connections or not. */
+  | "move"
+  | "move ahead"
+  /** Another relay is told ahead, and is gone before it has everything. */
+  | "give up a move";
 
 const step = fc.oneof(
   fc.record({
@@ -37,7 +40,15 @@ const behaviour = fc.record({
 });
 const deeds = fc.array(
   fc.record({
-    deed: fc.constantFrom<Deed>("upgrade", "upgrade", "give up", "retarget", "move"),
+    deed: fc.constantFrom<Deed>(
+      "upgrade",
+      "upgrade",
+      "give up",
+      "retarget",
+      "move",
+      "move ahead",
+      "give up a move",
+    ),
     after: fc.constantFrom(0, 0.3, 1),
   }),
   { minLength: 2, maxLength: 8 },
@@ -137,7 +148,9 @@ class Stage implements AsyncDisposable {
         this.relay.retarget((await this.#next()).address, quiet);
         return;
       case "move":
-        await this.#move();
+      case "move ahead":
+      case "give up a move":
+        await this.#move(deed);
     }
   }
 
@@ -170,15 +183,34 @@ class Stage implements AsyncDisposable {
     return service;
   }
 
-  async #move(): Promise<void> {
+  /** @param how whether the next relay is told ahead, and whether it comes to that */
+  async #move(how: "move" | "move ahead" | "give up a move"): Promise<void> {
     if (this.relay.kind !== "epoll") return;
+    // Not before: what they are made of can only be loaded where it can run.
     const { EpollRelay } = await import("../../lib/relay/epoll/relay.ts");
+    const { startWorkers } = await import("../../lib/relay/epoll/workers.ts");
+    const { duplicate } = await import("../../lib/linux/duplicate.ts");
+    const { copied } = await import("../relay/epoll/copied.ts");
     assert(this.relay instanceof EpollRelay);
     const first = this.relay;
     const options = { ...plainOptions(first.upstream), threads: 3 - first.threads };
-    const second = await EpollRelay.takeOver(await first.freeze(), options, UNHEARD);
+    const { foundation } = first.moving;
+    const listeners = foundation.listeners.map(duplicate);
+    const workers = await startWorkers(options.threads);
+    const second = EpollRelay.found({ ...foundation, listeners }, options, UNHEARD, workers);
+    for (let round = 0; how !== "move" && round < 2; round++) {
+      await first.moving.copy(round === 0, (told) => second.moving.take(copied(told)));
+      await second.moving.taken();
+      await pause(this.talker.quiet / 2);
+    }
+    if (how === "give up a move") {
+      first.moving.forget();
+      return await second.leave();
+    }
+    await second.complete(copied(await first.freeze(how === "move ahead")));
     await second.thaw();
     await second.open();
+    await first.leave();
     this.relay = second;
   }
 }

@@ -5,17 +5,7 @@ import { EpollRelay } from "../../../lib/relay/epoll/relay.ts";
 import { startWorkers } from "../../../lib/relay/epoll/workers.ts";
 import { Peer, Service } from "../peer.ts";
 import { plainOptions, UNHEARD } from "../plain.ts";
-
-/** What another process would be given: descriptors of its own. */
-function copied<Some extends Told>(told: Some): Some {
-  const copy = (descriptor: number) => descriptor === -1 ? -1 : duplicate(descriptor);
-  const connections = told.connections.map((one) => ({
-    ...one,
-    client: copy(one.client),
-    upstream: copy(one.upstream),
-  }));
-  return { ...told, connections };
-}
+import { copied } from "./copied.ts";
 
 /** How many connections of each kind it tells of: ended, new, changed. */
 function sizes({ ended, connections, changed }: Told): number[] {
