@@ -49,6 +49,11 @@ export class Standing implements AsyncDisposable {
     return this.#running.pid;
   }
 
+  /** Waits until its log says this. @returns what of it matches */
+  heard(pattern: RegExp): Promise<RegExpMatchArray> {
+    return this.#running.heard(pattern);
+  }
+
   /** How it has ended, if it has, and the last that it said. */
   get lastWords(): string {
     const { stdout, stderr } = this.#running;

@@ -4,6 +4,7 @@ import { connection } from "./connection.ts";
 import { drained } from "./drained.ts";
 import { fairness } from "./fairness.ts";
 import { growth } from "./growth.ts";
+import { handover } from "./handover.ts";
 import { idle } from "./idle.ts";
 import { latency } from "./latency.ts";
 import { memory } from "./memory.ts";
@@ -26,5 +27,6 @@ export const ROWS: readonly Row[] = [
   start,
   drained,
   resume,
+  handover,
   growth,
 ];
