@@ -181,9 +181,14 @@ async function tellAhead({ channel }: Asker, ahead: Ahead, stop: number): Promis
   const begin: Message = { type: "ahead", isInherited, connections: expected, descriptors };
   let sent = Promise.resolve(channel.send(begin, listeners));
   for (let round = 1; round <= MOST_ROUNDS; round++) {
-    await ahead.copy(round === 1, (told) => {
-      sent = sent.then((before) => before === "sent" ? tellInBackground(channel, told) : before);
-    });
+    try {
+      await ahead.copy(round === 1, (told) => {
+        sent = sent.then((before) => before === "sent" ? tellInBackground(channel, told) : before);
+      });
+    } finally {
+      // Whatever becomes of this, nobody uses the channel any more.
+      await sent;
+    }
     let outcome = await sent;
     if (outcome === "sent") outcome = channel.send<GiverMessage>({ type: "told" });
     if (outcome !== "sent") throw new Error(lost(channel, outcome));

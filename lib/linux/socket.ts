@@ -210,25 +210,25 @@ export function limitUnacknowledged(descriptor: number, userTimeout: number | nu
 
 /** Closes a socket so that its peer sees a reset, never a clean end. */
 export function closeWithReset(descriptor: number): void {
+  resetWhenClosed(descriptor);
+  libc.close(descriptor);
+}
+
+function resetWhenClosed(descriptor: number): void {
   libc.setsockopt(descriptor, SOL_SOCKET, SO_LINGER, LINGER_RESET, LINGER_RESET.length);
-  libc.close(descriptor);
 }
 
-/**
- * Closes a socket of which another process has a copy, so that its peer sees an end now: a close
- * alone would say nothing.
- */
-export function closeShared(descriptor: number): void {
+/** Ends a socket of which another process has a copy, so that its peer sees an end now. */
+export function endShared(descriptor: number): void {
   libc.shutdown(descriptor, SHUT_RDWR);
-  libc.close(descriptor);
 }
 
-/** As {@linkcode closeWithReset}, of a socket of which another process has a copy. */
-export function closeSharedWithReset(descriptor: number): void {
+/** As {@linkcode endShared}, but its peer sees a reset. */
+export function resetShared(descriptor: number): void {
   // That aborts the connection itself (connect(2), tcp_disconnect in net/ipv4/tcp.c).
   libc.connect(descriptor, UNSPECIFIED, UNSPECIFIED.length);
   // Should that fail, the last close does.
-  closeWithReset(descriptor);
+  resetWhenClosed(descriptor);
 }
 
 /** How many of the bytes that were sent have not been acknowledged; an end counts as one. */

@@ -76,6 +76,9 @@ for (const shell of ["bash", "zsh"] as const) {
       // Take the line away.
       await running.write("\x15");
     }
+    // A shell that is only left alone may still write its history when the directory is being removed.
+    await running.write("exit\n");
+    await running.finished();
   });
 }
 

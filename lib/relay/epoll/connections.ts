@@ -1,6 +1,5 @@
 import { libc } from "../../linux/libc.ts";
-import type { Epoll } from "../../linux/epoll.ts";
-import { closeShared, closeSharedWithReset, closeWithReset, peerName } from "../../linux/socket.ts";
+import { closeWithReset, peerName } from "../../linux/socket.ts";
 import { encode } from "../../linux/socket_address.ts";
 import type { Endpoints } from "../proxy_protocol.ts";
 import { CLOSE_REASONS, type CloseReason, type Connection as ConnectionView } from "../relay.ts";
@@ -12,6 +11,7 @@ import type { Pace } from "./pace.ts";
 import type { Pipes } from "./pipes.ts";
 import type { Reporting } from "./reporting.ts";
 import { CONTROL, OPEN, type SharedMemory } from "./shared.ts";
+import type { SharedSockets } from "./shared_sockets.ts";
 import { type Table, UNKNOWN } from "./table.ts";
 import type { Timers } from "./timers.ts";
 import type { Turn } from "./turn.ts";
@@ -20,7 +20,7 @@ import type { Turn } from "./turn.ts";
 export interface ConnectionsParts {
   readonly turn: Turn;
   readonly shared: SharedMemory;
-  readonly epoll: Epoll;
+  readonly sharedSockets: SharedSockets;
   readonly table: Table;
   readonly timers: Timers;
   readonly pipes: Pipes;
@@ -151,16 +151,13 @@ export class Connections implements Iterable<Connection> {
 
   /** Closes one of the sockets of one. */
   closeSocket({ isShared }: Connection, descriptor: number): void {
-    if (!isShared) return void libc.close(descriptor);
-    // As long as there is a copy, a close does not end its events.
-    this.#parts.epoll.remove(descriptor);
-    closeShared(descriptor);
+    if (isShared) this.#parts.sharedSockets.close(descriptor);
+    else libc.close(descriptor);
   }
 
   #resetSocket({ isShared }: Connection, descriptor: number): void {
-    if (!isShared) return closeWithReset(descriptor);
-    this.#parts.epoll.remove(descriptor);
-    closeSharedWithReset(descriptor);
+    if (isShared) this.#parts.sharedSockets.reset(descriptor);
+    else closeWithReset(descriptor);
   }
 
   /** Cuts those that the main thread wishes to be cut. */

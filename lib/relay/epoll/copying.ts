@@ -14,6 +14,7 @@ import type { Copied } from "./messages.ts";
 import type { Arrived, Changed, Told } from "./moved.ts";
 import type { Serving } from "./serving.ts";
 import { CONTROL, type SharedMemory } from "./shared.ts";
+import type { SharedSockets } from "./shared_sockets.ts";
 import type { Table } from "./table.ts";
 
 /** How many connections are looked at before those that speak have their turn. */
@@ -39,6 +40,7 @@ export class Copying {
   readonly #connections: Connections;
   readonly #table: Table;
   readonly #serving: Serving;
+  readonly #sockets: SharedSockets;
   /** To whom, as the main thread counts them. */
   #receiver = 0;
   #round = 0;
@@ -47,10 +49,11 @@ export class Copying {
   /** By their ids. */
   readonly #copies = new Map<number, Copy>();
 
-  constructor(connections: Connections, table: Table, serving: Serving) {
+  constructor(connections: Connections, table: Table, serving: Serving, sockets: SharedSockets) {
     this.#connections = connections;
     this.#table = table;
     this.#serving = serving;
+    this.#sockets = sockets;
   }
 
   /** Whether there is more to be told. */
@@ -64,6 +67,9 @@ export class Copying {
     const round = Atomics.load(control, CONTROL.copies);
     if (round === this.#round) return;
     this.#round = round;
+    // What was told before has been sent.
+    this.#sockets.sent();
+    this.#sockets.telling();
     this.#next = 0;
   }
 
@@ -87,6 +93,7 @@ export class Copying {
   /** All that is still to be told, of a thread that is frozen; and the last id that one had. */
   rest({ control }: SharedMemory): { readonly told: Told<number>; readonly lastId: number } {
     this.#tellTo(Atomics.load(control, CONTROL.receiver));
+    this.#sockets.sent();
     this.#next = Infinity;
     const telling: Telling = { ended: [], connections: [], changed: [] };
     for (const connection of this.#connections) this.#tell(connection, telling, true);
@@ -94,9 +101,16 @@ export class Copying {
     return { told: telling, lastId: this.#connections.lastId };
   }
 
+  /** Nothing more is told. */
+  end(): void {
+    this.#sockets.sent();
+  }
+
   #tellTo(receiver: number): void {
     if (receiver === this.#receiver) return;
     this.#receiver = receiver;
+    this.#next = Infinity;
+    this.#sockets.sent();
     this.#copies.clear();
   }
 

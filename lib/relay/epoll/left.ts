@@ -1,4 +1,5 @@
-import { closeSharedWithReset } from "../../linux/socket.ts";
+import { libc } from "../../linux/libc.ts";
+import { resetShared } from "../../linux/socket.ts";
 import { CONTROL, type SharedMemory } from "./shared.ts";
 import { QUEUED, SUSPENDED, type Table } from "./table.ts";
 
@@ -10,8 +11,10 @@ export function resetLeft(table: Table, { control }: SharedMemory): void {
   for (const row of table.rowsInUse()) {
     const counter = counterOf(table.state(row));
     const { client, upstream } = table.abandon(row);
-    closeSharedWithReset(client);
-    if (upstream !== -1) closeSharedWithReset(upstream);
+    for (const descriptor of upstream === -1 ? [client] : [client, upstream]) {
+      resetShared(descriptor);
+      libc.close(descriptor);
+    }
     Atomics.sub(control, counter, 1);
   }
 }

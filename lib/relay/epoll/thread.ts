@@ -37,6 +37,7 @@ import {
   SERVING_HELD,
   SharedMemory,
 } from "./shared.ts";
+import { SharedSockets } from "./shared_sockets.ts";
 import { Table } from "./table.ts";
 import { TargetMemory } from "./target.ts";
 import { Timers } from "./timers.ts";
@@ -83,26 +84,22 @@ export class Thread {
     this.#assignment = assignment;
     this.#shared = new SharedMemory(assignment.shared);
     const { index, threads, wakers, listeners, tellEach } = assignment;
-    const { maxConnections, maxConnecting, descriptors } = assignment;
+    const { maxConnections, maxConnecting, descriptors, connectTimeout } = assignment;
     const [shared, epoll, turn] = [this.#shared, this.#epoll, this.#turn];
     const table = this.#table = new Table(assignment.table);
     const timers = this.#timers = new Timers();
     const pipes = this.#pipes = new Pipes(assignment.maxPipes);
     const reporting = this.#reporting = new Reporting(tell);
     const pace = this.#pace = new Pace(Math.max(1, Math.floor(maxConnecting / threads)));
-    const held = new HeldClients(shared);
+    const [held, sharedSockets] = [new HeldClients(shared), new SharedSockets(epoll)];
     const headers = this.#headers = new Headers(assignment.acceptProxy, assignment.sendProxy);
     const target = new TargetMemory(assignment.target);
     const { version } = target;
     const connections = this.#connections = new Connections({
-      ...{ turn, shared, epoll, table, timers, pipes, headers, held, pace, reporting },
+      ...{ turn, shared, table, timers, pipes, headers, held, pace, reporting, sharedSockets },
       ...{ tellEach, threads },
     });
-    const connector = this.#connector = new Connector(
-      this,
-      target.read(),
-      assignment.connectTimeout,
-    );
+    const connector = this.#connector = new Connector(this, target.read(), connectTimeout);
     const acceptor = this.#acceptor = new Acceptor({
       context: this,
       shared,
@@ -122,7 +119,7 @@ export class Thread {
       epoll.add(wakers[index] as number, EPOLLIN, WAKER);
     }
     this.#arriving = new Arriving(connections, this.#holding, serving);
-    this.#copying = new Copying(connections, table, serving);
+    this.#copying = new Copying(connections, table, serving, sharedSockets);
   }
 
   /** The time of this turn of the loop, and its number. */
@@ -157,6 +154,7 @@ export class Thread {
       else if (this.#wait(this.#frozenEpoll, -1) > 0) this.#obey();
       this.#reporting.send();
     }
+    this.#copying.end();
     this.#pipes.close();
     this.#epoll.close();
     this.#frozenEpoll.close();

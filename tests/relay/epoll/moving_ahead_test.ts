@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
+import { cookieOf } from "../../../lib/linux/socket.ts";
 import { duplicate } from "../../../lib/linux/duplicate.ts";
 import type { MovedRelay, Told } from "../../../lib/relay/epoll/moved.ts";
 import { EpollRelay } from "../../../lib/relay/epoll/relay.ts";
 import { startWorkers } from "../../../lib/relay/epoll/workers.ts";
 import { Peer, Service } from "../peer.ts";
 import { plainOptions, UNHEARD } from "../plain.ts";
+import { eventually } from "../waiting.ts";
 import { copied } from "./copied.ts";
 
 /** How many connections of each kind it tells of: ended, new, changed. */
@@ -106,5 +108,38 @@ Deno.test("whoever is told ahead after somebody else is told of everything", asy
   await relay.thaw();
   await client.send("hi");
   assert.equal(await server.read(2), "hi");
+  await relay.shutDown();
+});
+
+/** Which socket that is; `null` if it is none. */
+function cookie(descriptor: number): string | null {
+  try {
+    return cookieOf(descriptor);
+  } catch {
+    return null;
+  }
+}
+
+Deno.test("the number of a socket that was told of is no other's before it can have been sent", async () => {
+  await using service = await Service.start();
+  const options = plainOptions(service.address);
+  const relay = await EpollRelay.listen({ host: "127.0.0.1", port: 0 }, options, UNHEARD);
+  await relay.open();
+  using client = await Peer.connect(relay.listen);
+  using server = await service.next();
+  const sockets: number[] = [];
+  await relay.moving.copy(true, ({ connections }) => {
+    for (const { client, upstream } of connections) sockets.push(client, upstream);
+  });
+  const before = sockets.map(cookie);
+  assert.equal(before.length, 2);
+  client.finish();
+  assert.equal(await server.rest(), "");
+  server.finish();
+  assert.equal(await client.rest(), "");
+  await eventually(() => relay.active === 0, "its end");
+  assert.deepEqual(sockets.map(cookie), before);
+  await relay.moving.copy(false, () => {});
+  for (const [index, socket] of sockets.entries()) assert.notEqual(cookie(socket), before[index]);
   await relay.shutDown();
 });
