@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { freePort } from "../support/free_port.ts";
+import { onlyForLong } from "../support/long.ts";
 import { Running } from "../support/programs.ts";
 import { Proxy } from "../support/proxy.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
@@ -11,7 +12,7 @@ const REQUESTS = 20_000;
 const CONNECTIONS = 4;
 
 testWith(
-  without("redis-server", "redis-cli", "redis-benchmark"),
+  onlyForLong ?? without("redis-server", "redis-cli", "redis-benchmark"),
   "Redis is restarted with its data under redis-benchmark and redis-cli: each command is carried out once, and none fails",
   async () => {
     await using temporary = await TemporaryDirectory.make();

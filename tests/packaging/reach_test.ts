@@ -142,16 +142,20 @@ async function listening(pid: number): Promise<number> {
     .filter((columns) => columns[3] === "0A" && inodes.has(columns[9] ?? "-")).length;
 }
 
-testWith(whyNoExecutables, "no signal opens a debugger in an executable", async () => {
-  const all = { executables: await executables() };
-  await using service = await echo();
-  await using proxy = await Proxy.start(service.address, all);
-  for (const signal of ["SIGUSR1", "SIGUSR2"] as const) proxy.process.kill(signal);
-  using client = await proxy.served();
-  client.finish();
-  assert.equal(await listening(proxy.process.pid), 1);
-  await using server = start("server", ["127.0.0.1:0"], all);
-  await server.heard(/Listening/);
-  server.kill("SIGUSR1");
-  assert.equal((await server.finished()).signal, "SIGUSR1", "it has no handler");
-});
+testWith(
+  onlyForLong ?? whyNoExecutables,
+  "no signal opens a debugger in an executable",
+  async () => {
+    const all = { executables: await executables() };
+    await using service = await echo();
+    await using proxy = await Proxy.start(service.address, all);
+    for (const signal of ["SIGUSR1", "SIGUSR2"] as const) proxy.process.kill(signal);
+    using client = await proxy.served();
+    client.finish();
+    assert.equal(await listening(proxy.process.pid), 1);
+    await using server = start("server", ["127.0.0.1:0"], all);
+    await server.heard(/Listening/);
+    server.kill("SIGUSR1");
+    assert.equal((await server.finished()).signal, "SIGUSR1", "it has no handler");
+  },
+);

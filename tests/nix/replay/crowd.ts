@@ -3,14 +3,21 @@ import { Peer } from "../../relay/peer.ts";
 import { pause } from "../../relay/waiting.ts";
 import { answerOf } from "./example.ts";
 
+/** What somebody was answered who came, and when that was, by `performance.now()`. */
+export interface Visit {
+  readonly began: number;
+  readonly answered: number;
+  readonly answer: string;
+}
+
 /** What a crowd has seen. */
 export interface Receipt {
   /** How many visits came to a good end. */
   readonly visits: number;
   /** What went wrong in all others. */
   readonly faults: readonly string[];
-  /** What each visit was answered, in the order in which they began. */
-  readonly answers: readonly string[];
+  /** Those that were answered, in that order. */
+  readonly answered: readonly Visit[];
   /** The longest that anybody waited for the first answer, in milliseconds. */
   readonly longest: number;
 }
@@ -18,7 +25,7 @@ export interface Receipt {
 /** Clients that come, stay for some answers, go, and come again. */
 export class Crowd {
   readonly #faults: string[] = [];
-  readonly #answers: string[] = [];
+  readonly #answered: Visit[] = [];
   readonly #clients: Promise<void>[];
   #visits = 0;
   #longest = 0;
@@ -43,7 +50,7 @@ export class Crowd {
     return {
       visits: this.#visits,
       faults: this.#faults,
-      answers: this.#answers,
+      answered: this.#answered,
       longest: this.#longest,
     };
   }
@@ -62,17 +69,19 @@ export class Crowd {
   }
 
   async #visit(number: number, visit: number): Promise<void> {
-    const turn = this.#answers.push("") - 1;
     const began = performance.now();
+    let first: string | null = null;
     using peer = await Peer.connect(this.address);
     for (let question = 0; question <= visit % 3; question++) {
       await peer.send("hello\n");
       const answer = await peer.read(answerOf(1).length);
-      if (question === 0) {
-        this.#answers[turn] = answer;
-        this.#longest = Math.max(this.#longest, performance.now() - began);
-      } else if (answer !== this.#answers[turn]) {
-        throw new Error(`"${answer}" after "${this.#answers[turn]}"`);
+      if (first === null) {
+        first = answer;
+        const answered = performance.now();
+        this.#answered.push({ began, answered, answer });
+        this.#longest = Math.max(this.#longest, answered - began);
+      } else if (answer !== first) {
+        throw new Error(`"${answer}" after "${first}"`);
       }
       // Some are in the middle of it, whenever it is.
       await pause((number * 7 + visit * 13) % 500);

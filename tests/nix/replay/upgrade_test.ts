@@ -23,13 +23,12 @@ async function upgrade(
   const deployment = await deploy(example.machine, before, after);
   assert.ok(deployment.succeeded, story(deployment));
   await crowd.visits(crowd.count);
-  const { faults, answers } = await crowd.leave();
+  const { faults, answered } = await crowd.leave();
   assert.deepEqual(faults, [], story(deployment));
-  const turn = answers.indexOf(answerOf(2));
-  assert.ok(turn > 0, "nobody was served by the new version");
-  // They began in that order, but those who began together may have been accepted in another.
-  const late = answers.slice(turn + crowd.count);
-  assert.ok(!late.includes(answerOf(1)), "the old version went on");
+  const turn = answered.find(({ answer }) => answer === answerOf(2))?.answered ?? Infinity;
+  assert.ok(turn < Infinity, `nobody was served by the new version: ${story(deployment)}`);
+  const late = answered.filter(({ began, answer }) => began > turn && answer === answerOf(1));
+  assert.deepEqual(late, [], `the old version went on: ${story(deployment)}`);
   return deployment;
 }
 
