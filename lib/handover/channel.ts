@@ -18,6 +18,9 @@ import {
 /** How long the other process may be silent, in milliseconds. */
 export const PATIENCE = 5000;
 
+/** How often a process that needs time says that it still lives, in milliseconds. */
+export const SIGN_OF_LIFE = 1000;
+
 /** How long a process that was killed may take to be dead, in milliseconds. */
 const DYING = 5000;
 

@@ -16,7 +16,7 @@ import { messageOf } from "../message_of.ts";
 import type { Foundation, MovedRelay, Told } from "../relay/epoll/moved.ts";
 import { VERSION } from "../version.ts";
 import type { Line } from "../reaper/line.ts";
-import { type Channel, PATIENCE, type Sent } from "./channel.ts";
+import { type Channel, PATIENCE, type Sent, SIGN_OF_LIFE } from "./channel.ts";
 import {
   type GiverMessage,
   type Kind,
@@ -94,9 +94,6 @@ export type Given =
   | { readonly gone: true }
   /** Nothing has changed; why. */
   | { readonly gone: false; readonly reason: string };
-
-/** How often it says that it still lives, while it is not ready to give, in milliseconds. */
-const SIGN_OF_LIFE = 1000;
 
 /**
  * Says what there is to give.
@@ -176,14 +173,15 @@ const MOST_ROUNDS = 8;
  * @param stop becomes readable when this is to end
  * @throws {Error} when the other side does not go on
  */
-async function tellAhead({ channel }: Asker, ahead: Ahead, stop: number): Promise<void> {
+async function tellAhead(asker: Asker, ahead: Ahead, stop: number): Promise<void> {
+  const { channel } = asker;
   const { listeners, isInherited, expected, descriptors } = ahead.foundation;
   const begin: Message = { type: "ahead", isInherited, connections: expected, descriptors };
   let sent = Promise.resolve(channel.send(begin, listeners));
   for (let round = 1; round <= MOST_ROUNDS; round++) {
     try {
       await ahead.copy(round === 1, (told) => {
-        sent = sent.then((before) => before === "sent" ? tellInBackground(channel, told) : before);
+        sent = sent.then((before) => before === "sent" ? tell(asker, told, true) : before);
       });
     } finally {
       // Whatever becomes of this, nobody uses the channel any more.
@@ -199,16 +197,6 @@ async function tellAhead({ channel }: Asker, ahead: Ahead, stop: number): Promis
   throw new Error(`the other process asked more than ${MOST_ROUNDS} times what has changed`);
 }
 
-/** Tells of connections as fast as the other side takes it: everything else goes on meanwhile. */
-async function tellInBackground(channel: Channel, told: Told): Promise<Sent> {
-  for (const { descriptors, ...batch } of pack(told)) {
-    if (!await becomesWritable(channel.descriptor, PATIENCE)) return "silent";
-    const sent = channel.send<Message>({ type: "connections", ...batch }, descriptors);
-    if (sent !== "sent") return sent;
-  }
-  return "sent";
-}
-
 /** Waits for the other side in the background. @throws {Error} when it does not go on */
 async function hear(channel: Channel, stop: number): Promise<ReceiverMessage> {
   const readable = await whichBecomesReadable([channel.descriptor, stop], PATIENCE);
@@ -221,10 +209,17 @@ async function hear(channel: Channel, stop: number): Promise<ReceiverMessage> {
   return message.type === "wait" ? await hear(channel, stop) : message;
 }
 
-/** Tells of connections. @param asTaken a message as the other side takes it */
-function tell(channel: Channel, told: Told, asTaken: (message: Message) => Message): Sent {
+/**
+ * Tells of connections.
+ *
+ * @param isAhead whether everything else goes on meanwhile, and the other side is waited for in the
+ *   background; once frozen, no time is to be lost
+ */
+async function tell({ channel, version }: Asker, told: Told, isAhead: boolean): Promise<Sent> {
   for (const { descriptors, ...batch } of pack(told)) {
-    const sent = channel.send(asTaken({ type: "connections", ...batch }), descriptors);
+    if (isAhead && !await becomesWritable(channel.descriptor, PATIENCE)) return "silent";
+    const message = asTakenBy(version, { type: "connections", ...batch });
+    const sent = channel.send(message, descriptors);
     if (sent !== "sent") return sent;
   }
   return "sent";
@@ -241,13 +236,10 @@ async function withdraw(channel: Channel, reason: string): Promise<void> {
 }
 
 /** @returns why it is still ours; `null` if it is not */
-async function handOver(
-  { channel, version, line }: Asker,
-  { relay, drain, lock }: Estate,
-): Promise<string | null> {
+async function handOver(asker: Asker, { relay, drain, lock }: Estate): Promise<string | null> {
+  const { channel, version, line } = asker;
   const { listeners: [first = -1, ...more], arrivals, isInherited, lastId, counters } = relay;
   const { connections, changed, ended } = relay;
-  const asTaken = (message: Message) => asTakenBy(version, message);
   const state: Message = {
     type: "state",
     ...{ isInherited, lastId, counters, drain },
@@ -258,8 +250,8 @@ async function handOver(
     descriptors: descriptorsOf(relay),
   };
   const tied = line === null ? [] : [line.writer];
-  let sent = channel.send(asTaken(state), [first, lock, ...tied, ...more]);
-  if (sent === "sent") sent = tell(channel, relay, asTaken);
+  let sent = channel.send(asTakenBy(version, state), [first, lock, ...tied, ...more]);
+  if (sent === "sent") sent = await tell(asker, relay, false);
   if (sent !== "sent") return lost(channel, sent);
   const reply = channel.receive();
   if (typeof reply === "string") return lost(channel, reply);

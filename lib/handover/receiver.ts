@@ -18,7 +18,7 @@ import type {
   Told,
 } from "../relay/epoll/moved.ts";
 import { VERSION } from "../version.ts";
-import type { Channel } from "./channel.ts";
+import { type Channel, SIGN_OF_LIFE } from "./channel.ts";
 import {
   type GiverMessage,
   parseGiverMessage,
@@ -130,9 +130,6 @@ export async function takeAhead(
     throw asFailure(error, channel);
   }
 }
-
-/** How often it says that it still lives, while it takes what it was told, in milliseconds. */
-const SIGN_OF_LIFE = 1000;
 
 async function taken(channel: Channel, audience: Audience): Promise<void> {
   const alive = setInterval(() => channel.send<ReceiverMessage>({ type: "wait" }), SIGN_OF_LIFE);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { libc } from "../../lib/linux/libc.ts";
 import { listen, localAddress } from "../../lib/linux/socket.ts";
+import { endInPeace } from "../relay/end_in_peace.ts";
 import { echo, Peer, Service } from "../relay/peer.ts";
 import { passing, whyNotPassing } from "../support/passing.ts";
 import { Running } from "../support/programs.ts";
@@ -47,10 +48,7 @@ async function assertServes({ proxy, service }: Awaited<ReturnType<typeof scene>
     using server = await service.next();
     await client.send("more");
     assert.equal(await server.read(4), "more");
-    client.finish();
-    assert.equal(await server.rest(), "");
-    server.finish();
-    assert.equal(await client.rest(), "");
+    await endInPeace(client, server);
   }
 }
 
@@ -61,10 +59,7 @@ testWith(
     await using stage = await scene(4);
     const { proxy, pairs } = stage;
     const [inPeace, killed, byClient, byService] = pairs as [Pair, Pair, Pair, Pair];
-    inPeace.client.finish();
-    assert.equal(await inPeace.server.rest(), "");
-    inPeace.server.finish();
-    assert.equal(await inPeace.client.rest(), "");
+    await endInPeace(inPeace.client, inPeace.server);
     const { connections } = JSON.parse((await proxy.request("GET", "/v1/connections")).text);
     const { id } = connections.find(({ peer }: { peer: string }) => peer === killed.client.name);
     await proxy.request("DELETE", `/v1/connections/${id}`);

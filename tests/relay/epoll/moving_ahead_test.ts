@@ -4,10 +4,12 @@ import { duplicate } from "../../../lib/linux/duplicate.ts";
 import type { MovedRelay, Told } from "../../../lib/relay/epoll/moved.ts";
 import { EpollRelay } from "../../../lib/relay/epoll/relay.ts";
 import { startWorkers } from "../../../lib/relay/epoll/workers.ts";
+import { endInPeace } from "../end_in_peace.ts";
 import { Peer, Service } from "../peer.ts";
 import { plainOptions, UNHEARD } from "../plain.ts";
 import { eventually } from "../waiting.ts";
 import { copied } from "./copied.ts";
+import { openRelay } from "./open_relay.ts";
 
 /** How many connections of each kind it tells of: ended, new, changed. */
 function sizes({ ended, connections, changed }: Told): number[] {
@@ -18,8 +20,7 @@ Deno.test("what is told ahead is told again only if it has changed; all goes on 
   await using service = await Service.start();
   await using stack = new AsyncDisposableStack();
   const options = { ...plainOptions(service.address), threads: 2 };
-  const first = await EpollRelay.listen({ host: "127.0.0.1", port: 0 }, options, UNHEARD);
-  await first.open();
+  const first = await openRelay(options);
   const begin = async () => {
     const client = stack.use(await Peer.connect(first.listen));
     const server = stack.use(await service.next());
@@ -32,12 +33,8 @@ Deno.test("what is told ahead is told again only if it has changed; all goes on 
     assert.equal(await server.read(5), "hello");
   };
   const [idle, busy, ends] = [await begin(), await begin(), await begin()];
-  const { listeners, isInherited, expected } = first.moving.foundation;
-  const foundation = {
-    listeners: listeners.map(duplicate),
-    isInherited,
-    expected,
-  };
+  const { foundation: given } = first.moving;
+  const foundation = { ...given, listeners: given.listeners.map(duplicate) };
   const second = EpollRelay.found(foundation, options, UNHEARD, await startWorkers(2));
 
   /** @returns how many were told of, of each kind */
@@ -53,10 +50,7 @@ Deno.test("what is told ahead is told again only if it has changed; all goes on 
   assert.deepEqual(await round(true), [0, 3, 0]);
   assert.deepEqual(await round(false), [0, 0, 0]);
   await say(busy);
-  ends.client.finish();
-  assert.equal(await ends.server.rest(), "");
-  ends.server.finish();
-  assert.equal(await ends.client.rest(), "");
+  await endInPeace(ends.client, ends.server);
   const late = await begin();
   assert.deepEqual(await round(false), [1, 1, 1]);
   assert.equal(second.moving.arrived, 3);
@@ -78,10 +72,7 @@ Deno.test("what is told ahead is told again only if it has changed; all goes on 
     assert.equal(await pair.client.read(3), "bye");
     const [view] = [...second.connections()].filter(({ peer }) => peer === pair.client.name);
     assert.equal(view?.bytesUp, pair === busy ? 17 : 7);
-    pair.client.finish();
-    assert.equal(await pair.server.rest(), "");
-    pair.server.finish();
-    assert.equal(await pair.client.rest(), "");
+    await endInPeace(pair.client, pair.server);
   }
   const newcomer = stack.use(await Peer.connect(second.listen));
   const server = stack.use(await service.next());
@@ -94,9 +85,7 @@ Deno.test("what is told ahead is told again only if it has changed; all goes on 
 
 Deno.test("whoever is told ahead after somebody else is told of everything", async () => {
   await using service = await Service.start();
-  const options = plainOptions(service.address);
-  const relay = await EpollRelay.listen({ host: "127.0.0.1", port: 0 }, options, UNHEARD);
-  await relay.open();
+  const relay = await openRelay(plainOptions(service.address));
   using client = await Peer.connect(relay.listen);
   using server = await service.next();
   for (let receiver = 0; receiver < 2; receiver++) {
@@ -122,9 +111,7 @@ function cookie(descriptor: number): string | null {
 
 Deno.test("the number of a socket that was told of is no other's before it can have been sent", async () => {
   await using service = await Service.start();
-  const options = plainOptions(service.address);
-  const relay = await EpollRelay.listen({ host: "127.0.0.1", port: 0 }, options, UNHEARD);
-  await relay.open();
+  const relay = await openRelay(plainOptions(service.address));
   using client = await Peer.connect(relay.listen);
   using server = await service.next();
   const sockets: number[] = [];
@@ -133,10 +120,7 @@ Deno.test("the number of a socket that was told of is no other's before it can h
   });
   const before = sockets.map(cookie);
   assert.equal(before.length, 2);
-  client.finish();
-  assert.equal(await server.rest(), "");
-  server.finish();
-  assert.equal(await client.rest(), "");
+  await endInPeace(client, server);
   await eventually(() => relay.active === 0, "its end");
   assert.deepEqual(sockets.map(cookie), before);
   await relay.moving.copy(false, () => {});

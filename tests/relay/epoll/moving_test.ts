@@ -6,6 +6,7 @@ import { echo, Peer, Service } from "../peer.ts";
 import { plainOptions, UNHEARD } from "../plain.ts";
 import { brieflyOr } from "../../support/long.ts";
 import { eventually, pause } from "../waiting.ts";
+import { openRelay } from "./open_relay.ts";
 
 /** What is sent: each byte tells its place in the stream, but for whole turns of 251. */
 const BYTES = Uint8Array.from({ length: 300_000 }, (_, index) => index % 251);
@@ -17,17 +18,9 @@ function options(service: Service, threads: number): RelayOptions {
   return { ...plainOptions(service.address), maxConnections: 100, threads };
 }
 
-/** A relay with one thread that serves. */
-async function openRelay(service: Service): Promise<EpollRelay> {
-  const listen = { host: "127.0.0.1", port: 0 };
-  const relay = await EpollRelay.listen(listen, options(service, 1), UNHEARD);
-  await relay.open();
-  return relay;
-}
-
 Deno.test("connections that are frozen and thawed, here or in another relay, lose nothing and go on", async () => {
   await using service = await Service.start();
-  let relay = await openRelay(service);
+  let relay = await openRelay(options(service, 1));
   const address = relay.listen;
   const pairs = [];
   for (let count = 0; count < 6; count++) {
@@ -83,7 +76,7 @@ Deno.test("connections that are frozen and thawed, here or in another relay, los
 Deno.test("a service whose answer goes on while it is moved has not spoken unasked, one that does so later has", async () => {
   const quiet = 100;
   await using service = await Service.start();
-  const first = await openRelay(service);
+  const first = await openRelay(options(service, 1));
   const pairs = [];
   for (let count = 0; count < 2; count++) {
     const client = await Peer.connect(first.listen);
@@ -120,7 +113,7 @@ Deno.test("a service whose answer goes on while it is moved has not spoken unask
 
 Deno.test("what a service said before it failed arrives, though another relay goes on with it", async () => {
   await using service = await Service.start();
-  const first = await openRelay(service);
+  const first = await openRelay(options(service, 1));
   using client = await Peer.connect(first.listen);
   const server = await service.next();
   client.socket.pause();
