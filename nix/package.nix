@@ -8,6 +8,8 @@
   # version that NixOS 26.05 has, deletes it: with such a one, hand in what has bin/denort.
 , denort ? deno.denort or (throw
     "disnix-tcp-proxy: the package deno ${deno.version or ""} has no output \"denort\": take a newer nixpkgs")
+  # 0.28 or later. Without Nix one is downloaded; this one need not be the same.
+, esbuild
 }:
 
 let
@@ -55,6 +57,7 @@ stdenv.mkDerivation {
   nativeBuildInputs = [ deno ];
 
   DENORT_BIN = "${denort}/bin/denort";
+  ESBUILD_BINARY_PATH = "${esbuild}/bin/esbuild";
   NPM_CONFIG_REGISTRY = "https://${registry}";
 
   buildPhase = ''
@@ -64,7 +67,6 @@ stdenv.mkDerivation {
     chmod -R u+w $DENO_DIR/npm
   '';
 
-  # Deno embeds the path that it compiles in, and this one is the same in every build.
   installPhase = ''
     deno task --quiet compile --output $out/bin
     deno task --quiet man --output $out/share/man

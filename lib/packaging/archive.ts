@@ -44,6 +44,7 @@ export async function packArchive(
     }
   }
   await staging.write("LICENSE", await read("../../LICENSE"));
+  await staging.write("LICENSES-OF-LIBRARIES", content.licenses);
   await staging.write("README", fill(await read("archive/README"), content));
   await staging.write("RELEASE-NOTES.md", await read("../../docs/release-notes.md"));
   await staging.seal();

@@ -13,6 +13,8 @@ export interface Content {
   /** The directory that has the executables. */
   readonly executables: string;
   readonly completions: Readonly<Record<Shell, string>>;
+  /** Those of the libraries that the executables are bundled with. */
+  readonly licenses: string;
   /** Manual pages of section 1, by the names of the programs. */
   readonly manuals: Readonly<Record<string, string>>;
   /** That all files get, and its day is that of the release. */

@@ -45,7 +45,10 @@ export async function packDebian(
   await staging.write("usr/share/fish/vendor_completions.d/proxyctl.fish", fish);
   const license = (await read("../../LICENSE")).trimEnd().split("\n")
     .map((line) => ` ${line || "."}`).join("\n");
-  const copyright = fill(await read("debian/copyright"), content, { license });
+  const copyright = fill(await read("debian/copyright"), content, {
+    license,
+    libraries: content.licenses,
+  });
   await staging.write(`${DOCUMENTS}/copyright`, copyright);
   await staging.write(`${DOCUMENTS}/README`, await read("debian/README"));
   await staging.write(`${DOCUMENTS}/examples/8080.conf`, await read("debian/8080.conf"));
@@ -67,7 +70,7 @@ export async function packDebian(
   const path = join(output, `${NAME}_${version}_${architecture}.deb`);
   const options = ["--root-owner-group", "--threads-max=1", ...compression];
   await tool(`pack ${path}`, ["dpkg-deb", ...options, "--build", staging.path, path], {
-    SOURCE_DATE_EPOCH: `${time.getTime() / 1000}`,
+    env: { SOURCE_DATE_EPOCH: `${time.getTime() / 1000}` },
   });
   return path;
 }

@@ -3,7 +3,7 @@
  *
  * For each target an archive, for Linux a Debian package as well where `dpkg-deb` is there, and
  * `SHA256SUMS`. The same sources on the same runtime give the same bytes, with the same versions of
- * `zstd` and `dpkg-deb`, and for the same `--output`: the compiler embeds the path that it works in.
+ * `zstd` and `dpkg-deb`.
  *
  * @module
  */
@@ -15,6 +15,7 @@ import { packArchive } from "./archive.ts";
 import { compile } from "./compile.ts";
 import { type Content, type Shell, SHELLS } from "./content.ts";
 import { packDebian } from "./debian.ts";
+import { licenses } from "./libraries.ts";
 import { PROGRAMS } from "./programs.ts";
 import { releaseTime } from "./release_time.ts";
 import { targetsOf } from "./targets.ts";
@@ -51,8 +52,8 @@ export async function release({ target: wanted, output }: ReleaseOptions): Promi
       time,
     };
     for (const target of targets) {
-      await compile({ target: target.name, output: executables });
-      const content = { ...rest, target, executables };
+      const libraries = await compile({ target: target.name, output: executables });
+      const content = { ...rest, target, executables, licenses: licenses(libraries) };
       made.push(await packArchive(content, directory));
       if (target.debian !== null) made.push(...await debianOf(content, directory));
     }
@@ -103,7 +104,7 @@ export async function manuals(directory: string, time: Date): Promise<Record<str
   const paths = await tool(
     "write the manual pages",
     [...command, join(root, "lib/manual/main.ts"), "--output", directory],
-    { SOURCE_DATE_EPOCH: `${time.getTime() / 1000}` },
+    { env: { SOURCE_DATE_EPOCH: `${time.getTime() / 1000}` } },
   );
   const pages = paths.trim().split("\n").map(async (path) =>
     [basename(path, ".1"), await Deno.readTextFile(path)] as const

@@ -26,11 +26,11 @@ export async function pipeline(
 export async function tool(
   what: string,
   [file = "", ...args]: readonly string[],
-  env: Record<string, string> = {},
+  options: { readonly env?: Record<string, string>; readonly cwd?: string } = {},
 ): Promise<string> {
   try {
-    const { success, stdout, stderr } = await new Deno.Command(file, { args, env, stdin: "null" })
-      .output();
+    const command = new Deno.Command(file, { args, stdin: "null", ...options });
+    const { success, stdout, stderr } = await command.output();
     const decoder = new TextDecoder();
     if (success) return decoder.decode(stdout);
     throw new Failure(`Failed to ${what}: ${decoder.decode(stderr).trim()}`);

@@ -96,7 +96,7 @@ testNix(
     for (const { script, executable } of Object.values(PROGRAMS)) {
       assert.match(await read(path, "share/man/man1", `${executable}.1`), /^\.TH .* 1 "/);
       const { metadata } = await readExecutable(join(path, "bin", executable));
-      assert.equal(metadata.entrypoint_key, script);
+      assert.equal(metadata.entrypoint_key, script.replace(/ts$/, "js"));
     }
     await nix.build(PACKAGE, ["--check"]);
   },

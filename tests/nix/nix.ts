@@ -5,6 +5,7 @@
  */
 
 import { join } from "node:path";
+import { getBundler } from "../../lib/packaging/bundle.ts";
 import { without } from "../support/tools.ts";
 
 const here = import.meta.dirname ?? ".";
@@ -149,6 +150,7 @@ export class Nix implements AsyncDisposable {
     return new Nix(directory, [
       { there: "/deno/bin/deno", here: Deno.execPath() },
       { there: "/denort/bin/denort", here: denort },
+      { there: "/esbuild/bin/esbuild", here: await getBundler() },
       { there: "/cacert/etc/ssl/certs/ca-bundle.crt", here: certificates },
     ]);
   }

@@ -25,5 +25,6 @@ export async function releasedContent(directory: string): Promise<Omit<Content, 
     executables: copies,
     completions: await completions(),
     manuals: await manuals(`${directory}/man`, time),
+    licenses: "Of libraries.\n",
   };
 }

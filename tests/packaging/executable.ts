@@ -41,7 +41,10 @@ export async function readExecutable(
   if (begin === null) throw new Error(`${path} has nothing embedded`);
   const start = begin.index + begin[0].length;
   const metadata = jsonAt(text, start) as Metadata;
-  const entries = jsonAt(text, text.indexOf('[{"Dir"', start)) as readonly Entry[];
+  const entries = jsonAt(
+    text,
+    start + text.slice(start).search(/\[\{"(?:Dir|File)":/),
+  ) as readonly Entry[];
   return { metadata, files: filesIn(entries, "") };
 }
 

@@ -78,7 +78,13 @@ testWith(
       assert.ok(inArchive.includes(`${archive}/share/man/man1/${executable}.1`));
     }
     for (
-      const name of ["LICENSE", "README", "RELEASE-NOTES.md", "share/zsh/site-functions/_proxyctl"]
+      const name of [
+        "LICENSE",
+        "LICENSES-OF-LIBRARIES",
+        "README",
+        "RELEASE-NOTES.md",
+        "share/zsh/site-functions/_proxyctl",
+      ]
     ) {
       assert.ok(inArchive.includes(`${archive}/${name}`));
     }

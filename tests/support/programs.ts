@@ -142,6 +142,11 @@ export class Running implements AsyncDisposable {
     }
   }
 
+  /** Waits until the program has ended, whoever may go on to hold what it said open. */
+  async ended(): Promise<number> {
+    return (await this.#process.status).code;
+  }
+
   /** Waits until the program has ended and all it said has arrived. */
   async finished(): Promise<Finished> {
     const { code, signal } = await this.#process.status;

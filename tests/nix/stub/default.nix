@@ -93,6 +93,7 @@ let
       version = "2.9.6";
       denort = "/denort";
     };
+    esbuild = "/esbuild";
     cacert = "/cacert";
 
     fetchurl = { url, sha256 ? "", ... }: runCommand (baseNameOf url) { } "touch $out";
