@@ -7,7 +7,7 @@
 import type { Address } from "../address.ts";
 import { checked, EAGAIN, errno } from "./errno.ts";
 import { libc } from "./libc.ts";
-import { AF_INET6, decode, encode, LARGEST } from "./socket_address.ts";
+import { AF_INET6, decode, encode, LARGEST, portOf } from "./socket_address.ts";
 
 /** Types and flags of sockets (bits/socket_type.h). */
 export const SOCK_STREAM = 1;
@@ -308,10 +308,12 @@ export function peerName(descriptor: number): Uint8Array | null {
 /**
  * Whether a socket is connected to itself: while nobody listens on a port that the system also
  * gives to clients, connecting to it may come to that.
+ *
+ * @param port the one that it was to be connected to
  */
-export function isConnectedToItself(descriptor: number): boolean {
+export function isConnectedToItself(descriptor: number, port: number): boolean {
   length[0] = name.length;
-  if (libc.getsockname(descriptor, name, lengthBytes) !== 0) return false;
+  if (libc.getsockname(descriptor, name, lengthBytes) !== 0 || portOf(name) !== port) return false;
   // What is behind its end is of whoever was asked for before.
   const size = length[0];
   length[0] = otherName.length;

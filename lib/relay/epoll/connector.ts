@@ -126,7 +126,7 @@ export class Connector {
     }
     const port = portOf(this.addressOf(attempt));
     const { first, last } = this.#clientPorts;
-    if (port >= first && port <= last && isConnectedToItself(upstream)) {
+    if (port >= first && port <= last && isConnectedToItself(upstream, port)) {
       this.#failed(connection, attempt, ECONNREFUSED);
       return false;
     }
