@@ -54,10 +54,9 @@ stdenv.mkDerivation {
   pname = "disnix-tcp-proxy";
   inherit (manifest) version;
   src = select [ "deno.json" "deno.lock" "lib" "client.ts" "proxy.ts" "proxyctl.ts" "server.ts" ];
-  nativeBuildInputs = [ deno ];
+  nativeBuildInputs = [ deno esbuild ];
 
   DENORT_BIN = "${denort}/bin/denort";
-  ESBUILD_BINARY_PATH = "${esbuild}/bin/esbuild";
   NPM_CONFIG_REGISTRY = "https://${registry}";
 
   buildPhase = ''
@@ -68,7 +67,7 @@ stdenv.mkDerivation {
   '';
 
   installPhase = ''
-    deno task --quiet compile --output $out/bin
+    ESBUILD_BIN=$(command -v esbuild) deno task --quiet compile --output $out/bin
     deno task --quiet man --output $out/share/man
     # From source: the executables may be for another machine.
     completions() {

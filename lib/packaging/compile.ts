@@ -58,28 +58,31 @@ export async function compile({ target, output }: CompileOptions): Promise<Libra
     ...[Deno.execPath(), ...cache, ...scripts.map((script) => join(root, script))],
   ]);
   const bundler = await getBundler();
-  const copy = join(directory, ".compile");
-  await Deno.remove(copy, { recursive: true }).catch(() => {});
-  await Deno.mkdir(copy);
+  const copy = await Deno.makeTempDir();
   const all = new Map<string, Library>();
   try {
     for (const path of [...SOURCES, ...scripts]) {
       await copyTree(join(root, path), join(copy, path));
     }
-    for (const one of programs) {
-      const libraries = await librariesOf(join(root, one.script), MANIFEST);
+    const bundles: { program: Program; files: string[] }[] = [];
+    for (const program of programs) {
+      const libraries = await librariesOf(join(root, program.script), MANIFEST);
       for (const library of libraries) {
         await install(library, copy);
         all.set(library.name, library);
       }
-      const bundled = join(copy, "bundles", one.executable);
-      const { main, unnamed } = await bundle(bundler, one, copy, bundled);
+      const bundled = join(copy, "bundles", program.executable);
+      const { main, unnamed } = await bundle(bundler, program, copy, bundled);
       await Deno.writeTextFile(join(bundled, LICENSES), licenses(libraries));
       for (const { name } of Deno.readDirSync(bundled)) {
         await Deno.utime(join(bundled, name), TIME, TIME);
       }
       const files = [main, LICENSES, ...unnamed].map((name) => join(bundled, name));
-      await compileFiles(files, one.permissions, join(directory, one.executable), target);
+      bundles.push({ program, files });
+    }
+    // Not before all could be bundled.
+    for (const { program: { executable, permissions }, files } of bundles) {
+      await compileFiles(files, permissions, join(directory, executable), target);
     }
   } finally {
     await Deno.remove(copy, { recursive: true });
@@ -109,8 +112,8 @@ async function compileFiles(
   target: string | undefined,
 ): Promise<void> {
   await tool(
-    `compile ${output}; where its runtime cannot be downloaded, DENORT_BIN names one, and ` +
-      "DENO_OF_DENORT the Deno of its version",
+    `compile ${output} (a runtime that cannot be downloaded is named by DENORT_BIN, and the Deno of ` +
+      "its version by DENO_OF_DENORT)",
     [
       ...[compiler, "compile", "--quiet"],
       ...["--no-config", "--no-lock", "--no-remote", "--no-npm", "--no-check"],

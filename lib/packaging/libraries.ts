@@ -50,7 +50,10 @@ export function licenses(libraries: readonly Library[]): string {
 }
 
 function licenseOf({ name, version, localPath }: Library): string {
-  const file = [...Deno.readDirSync(localPath)].find((entry) => /^licen[cs]e/i.test(entry.name));
-  if (file === undefined) throw new Failure(`${name} ${version} says nothing of its license`);
-  return Deno.readTextFileSync(join(localPath, file.name)).trim();
+  const files = [...Deno.readDirSync(localPath)].filter((entry) =>
+    entry.isFile && /^licen[cs]e/i.test(entry.name)
+  );
+  if (files.length === 0) throw new Failure(`${name} ${version} says nothing of its license`);
+  return files.map((file) => file.name).sort()
+    .map((file) => Deno.readTextFileSync(join(localPath, file)).trim()).join("\n\n");
 }

@@ -3,7 +3,7 @@
  *
  * For each target an archive, for Linux a Debian package as well where `dpkg-deb` is there, and
  * `SHA256SUMS`. The same sources on the same runtime give the same bytes, with the same versions of
- * `zstd` and `dpkg-deb`.
+ * `zstd` and `dpkg-deb`, and with our own bundler.
  *
  * @module
  */

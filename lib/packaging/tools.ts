@@ -32,11 +32,16 @@ export async function tool(
     const command = new Deno.Command(file, { args, stdin: "null", ...options });
     const { success, stdout, stderr } = await command.output();
     const decoder = new TextDecoder();
-    if (success) return decoder.decode(stdout);
-    throw new Failure(`Failed to ${what}: ${decoder.decode(stderr).trim()}`);
+    if (!success) throw new Failure(`Failed to ${what}: ${decoder.decode(stderr).trim()}`);
+    // Warnings.
+    Deno.stderr.writeSync(stderr);
+    return decoder.decode(stdout);
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    throw new Failure(`Failed to ${what}: there is no ${file}, install it`);
+    if (error instanceof Deno.errors.NotFound) {
+      throw new Failure(`Failed to ${what}: there is no ${file}, install it`);
+    }
+    if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
+    throw new Failure(`Failed to ${what}: ${file} cannot be run`);
   }
 }
 

@@ -3,6 +3,7 @@ import { basename, dirname, join } from "node:path";
 import { type Program, PROGRAMS } from "../../lib/packaging/programs.ts";
 import { compiledByThisDeno, executables, whyNoExecutables } from "../support/executables.ts";
 import { isLong, onlyForLong } from "../support/long.ts";
+import { TemporaryDirectory } from "../support/temporary.ts";
 import { testWith } from "../support/tools.ts";
 import { type Metadata, readExecutable } from "./executable.ts";
 
@@ -14,13 +15,20 @@ const programs: [string, Program][] = Object.entries(PROGRAMS);
  *
  * @param compiler the Deno that compiles; by default the one that runs the tests
  */
-async function compileOn(base: string, output: string, compiler = ""): Promise<void> {
-  const { code, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["task", "--quiet", "compile", "--output", output],
-    cwd: root,
-    env: { DENORT_BIN: base, DENO_OF_DENORT: compiler },
-  }).output();
-  assert.equal(code, 0, new TextDecoder().decode(stderr));
+async function compileOn(base: string, output: string, compiler = "", env = {}): Promise<void> {
+  const { code, stderr } = await compiling(output, {
+    ...env,
+    DENORT_BIN: base,
+    DENO_OF_DENORT: compiler,
+  });
+  assert.equal(code, 0, stderr);
+}
+
+async function compiling(output: string, env: Record<string, string>) {
+  const args = ["task", "--quiet", "compile", "--output", output];
+  const command = new Deno.Command(Deno.execPath(), { args, cwd: root, env });
+  const { code, stderr } = await command.output();
+  return { code, stderr: new TextDecoder().decode(stderr) };
 }
 
 /** Stands in for the Deno of another version: it notes what it is asked to do, and has ours do it. */
@@ -123,7 +131,18 @@ testWith(
         return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
       }));
     const elsewhere = join(dirname(output), "further/down");
-    await compileOn("/bin/true", elsewhere);
+    // What a bundler looks for in the directories above.
+    const hostile = join(dirname(output), "hostile");
+    await Deno.mkdir(hostile);
+    for (
+      const [name, content] of [
+        ["package.json", '{ "name": "valibot", "exports": "./evil.js", "sideEffects": false }'],
+        ["evil.js", "Deno.exit(9);"],
+        ["tsconfig.json", '{ "compilerOptions": { "paths": { "*": ["./evil.js"] } } }'],
+        [".pnp.data.json", "{ broken"],
+      ] as const
+    ) await Deno.writeTextFile(join(hostile, name), content);
+    await compileOn("/bin/true", elsewhere, "", { TMPDIR: hostile });
     assert.deepEqual(await digests(elsewhere), await digests(output));
     for (const [, { executable }] of programs) {
       const { files } = await readExecutable(join(output, executable));
@@ -131,6 +150,27 @@ testWith(
     }
   },
 );
+
+Deno.test("a bundler that cannot do it is refused in one line, before anything is made", async () => {
+  await using temporary = await TemporaryDirectory.make();
+  const [bundler, output] = [join(temporary.path, "esbuild"), join(temporary.path, "output")];
+  for (
+    const [content, mode, message] of [
+      [
+        "#!/bin/sh\necho 0.27.7",
+        0o755,
+        "ESBUILD_BIN names esbuild 0.27.7: it must be 0.28 or later",
+      ],
+      ["", 0o644, `Failed to bundle with what ESBUILD_BIN names: ${bundler} cannot be run`],
+    ] as const
+  ) {
+    await Deno.writeTextFile(bundler, content);
+    await Deno.chmod(bundler, mode);
+    const { code, stderr } = await compiling(output, { ESBUILD_BIN: bundler });
+    assert.deepEqual([code, stderr], [1, `compile: ${message}\n`]);
+    assert.deepEqual([...Deno.readDirSync(output)], []);
+  }
+});
 
 /**
  * The end-to-end tests, which run on executables when `$EXECUTABLES` names their directory: briefly

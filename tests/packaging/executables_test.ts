@@ -36,12 +36,14 @@ for (const name of names) {
 
 testWith(
   whyNoExecutables,
-  "the executables carry, hold and resume, and are upgraded under a live connection",
+  "the executables carry, count, hold and resume, and are upgraded under a live connection",
   async () => {
     await using service = await echo();
     const options = { executables: await executables() };
     await using proxy = await Proxy.start(service.address, options);
     using client = await proxy.served();
+    const metrics = await proxy.ctl(["metrics"]);
+    assert.match(metrics.stdout, /^disnix_tcp_proxy_\w*accepted\w* 1$/m, metrics.stderr);
     const upgraded = await proxy.ctl(["upgrade", "--json"]);
     assert.equal(upgraded.code, 0, upgraded.stderr);
     const { pid } = JSON.parse(upgraded.stdout);

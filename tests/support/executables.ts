@@ -66,7 +66,8 @@ async function compileTo(output: string): Promise<void> {
 async function digestOfInputs(): Promise<string> {
   const runtime = Deno.env.get("DENORT_BIN") ?? "";
   const { size, mtime } = await Deno.stat(runtime);
-  const parts = [compiler, runtime, `${size}`, `${mtime?.getTime()}`];
+  const bundler = Deno.env.get("ESBUILD_BIN") ?? "";
+  const parts = [compiler, runtime, bundler, `${size}`, `${mtime?.getTime()}`];
   for (const path of INPUTS) await readTree(path, parts);
   const bytes = new TextEncoder().encode(parts.join("\0"));
   return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
