@@ -71,7 +71,7 @@ export interface ProxySignals {
   readonly stop: Promise<void>;
   /** Resolves when that is to be cut short. */
   readonly cutShort: Promise<void>;
-  /** Who obeys from now on. What asks a proxy that has not started yet to stop is not forgotten. */
+  /** Who obeys from now on. What was asked of a proxy that had not started yet is not forgotten. */
   obey(proxy: Obedient): void;
 }
 
@@ -85,6 +85,7 @@ export async function proxySignals(hear: typeof hearSignals = hearSignals): Prom
   const cutShort = Promise.withResolvers<void>();
   let isStopping = false;
   let proxy: Obedient | null = null;
+  let early: Signal | null = null;
   await hear((signal, surroundings) => {
     switch (meaningOf(signal, surroundings)) {
       case "stop":
@@ -95,10 +96,15 @@ export async function proxySignals(hear: typeof hearSignals = hearSignals): Prom
         isStopping = true;
         return stop.resolve();
       case "upgrade":
+        if (proxy === null) early = signal;
         return proxy?.upgrade(signal);
       case "nothing":
         return proxy?.ignored(signal);
     }
   });
-  return { stop: stop.promise, cutShort: cutShort.promise, obey: (to) => proxy = to };
+  const obey = (to: Obedient) => {
+    proxy = to;
+    if (early !== null && !isStopping) to.upgrade(early);
+  };
+  return { stop: stop.promise, cutShort: cutShort.promise, obey };
 }

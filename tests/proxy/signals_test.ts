@@ -63,16 +63,30 @@ Deno.test("a second signal cuts, but a hang-up is never the second", async () =>
   ]);
 });
 
-Deno.test("who is asked to stop before it obeys stops, and is not upgraded", async () => {
+/** What comes of signals that are there before anybody obeys. */
+async function earlyOf(...early: Signal[]): Promise<string[]> {
   let tell: (signal: Signal, surroundings: Surroundings) => void = () => {};
   const signals = await proxySignals((told) => {
     tell = told;
     return Promise.resolve();
   });
-  tell("SIGHUP", STAYS);
-  tell("SIGUSR1", STAYS);
-  tell("SIGTERM", STAYS);
-  await signals.stop;
+  for (const signal of early) tell(signal, STAYS);
+  const heard: string[] = [];
+  signals.obey({
+    upgrade: (signal) => void heard.push(`upgrade for ${signal}`),
+    ignored: (signal) => void heard.push(`ignored ${signal}`),
+  });
+  void signals.stop.then(() => heard.push("stop"));
+  await Promise.resolve();
+  return heard;
+}
+
+Deno.test("who is asked to stop before it obeys stops, and is not upgraded", async () => {
+  assert.deepEqual(await earlyOf("SIGHUP", "SIGUSR1", "SIGTERM"), ["stop"]);
+});
+
+Deno.test("who is asked for an upgrade before it obeys is upgraded once", async () => {
+  assert.deepEqual(await earlyOf("SIGHUP", "SIGUSR1", "SIGHUP"), ["upgrade for SIGHUP"]);
 });
 
 Deno.test("a start that gets nowhere ends when the proxy is to stop; one that gets on is finished", async () => {
