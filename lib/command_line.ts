@@ -51,9 +51,15 @@ export function throwing(command: Command, name: string): Command {
   });
 }
 
-/** Bad usage that is seen only once everything has been parsed. @param message what is wrong */
-export function usageError(message: string): CommanderError {
-  return new CommanderError(EXIT.usage, "usage", message);
+/**
+ * Bad usage that is seen only once everything has been parsed.
+ *
+ * @param message what is wrong
+ * @param command the words of the command whose help tells more; by default those of the program
+ */
+export function usageError(message: string, command?: string): CommanderError {
+  const error = new CommanderError(EXIT.usage, "usage", message);
+  return command === undefined ? error : new UsageError(command, error);
 }
 
 /**

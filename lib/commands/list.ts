@@ -1,3 +1,4 @@
+import { usageError } from "../command_line.ts";
 import { Failure } from "../failure.ts";
 import { EXIT } from "../exit_codes.ts";
 import { type FoundProxy, runningIn } from "../control/running_in.ts";
@@ -13,8 +14,18 @@ export const listVerb: Verb = {
   name: "list",
   about: "list the proxies that run",
   define: (command) => json(command).addOption(hostOption()),
-  run: async (command) => list(await running(whichOf(command)), command.opts()),
+  run: async (command) => list(await running(refuseNames(whichOf(command))), command.opts()),
 };
+
+/** @throws {CommanderError} when some are named */
+function refuseNames(which: Which): Which {
+  const { runtimeDir = [], port = [] } = which;
+  if (runtimeDir.length + port.length === 0) return which;
+  throw usageError(
+    "list shows all proxies of the default directories: for one that is named use proxyctl status",
+    "proxyctl list",
+  );
+}
 
 /** Those that run here, or on the machines that are meant. */
 async function running(which: Which): Promise<FoundProxy[]> {

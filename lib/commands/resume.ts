@@ -40,7 +40,7 @@ async function resume(
 ): Promise<number> {
   const [only] = proxies;
   if (only !== undefined && proxies.length === 1) {
-    const result = await resumeOne(only, options);
+    const result = await resumeOne(only, options).catch(advise);
     printResult(options.json, result, result.message);
     return EXIT.done;
   }
@@ -64,6 +64,16 @@ async function resume(
     lines.join("\n"),
   );
   return exitCode;
+}
+
+/** @throws with what to do as well, where nothing else follows */
+function advise(error: unknown): never {
+  if (!(error instanceof Failure) || error.exitCode !== EXIT.upstream) throw error;
+  throw new Failure(
+    `${error.message}: start the service and resume again, or resume without --wait-upstream`,
+    EXIT.upstream,
+    { cause: error },
+  );
 }
 
 /** @throws {Failure} when it is not open then */

@@ -22,13 +22,17 @@ const NOT_EXECUTABLE = 126;
  */
 export function findCommand(file: string): void {
   const path = Deno.env.get("PATH");
-  // Without PATH it is the system that knows where to look.
-  if (!file.includes("/") && path === undefined) return;
+  if (!file.includes("/") && path === undefined) {
+    throw new Failure(
+      `Failed to run "${file}": PATH is not set, so nobody knows where it is: give its path`,
+      NOT_FOUND,
+    );
+  }
   const places = file.includes("/")
     ? [file]
-    : path?.split(":").map((one) => join(one || ".", file));
+    : path?.split(":").map((one) => join(one || ".", file)) ?? [];
   let why = "ENOENT";
-  for (const place of places ?? []) {
+  for (const place of places) {
     const one = whyNotExecutable(place);
     if (one === null) return;
     if (one !== "ENOENT") why = one;

@@ -11,10 +11,13 @@ import { byName, type Verb, whichOf } from "./verb.ts";
 /** Where it listens, if nobody says otherwise: as HAProxy's page of statistics does. */
 const LISTEN = "127.0.0.1:8404";
 
+/** Whose help tells more of what is wrong. */
+const HELP = "proxyctl serve";
+
 interface ServeCommandOptions {
   readonly listen: ListenAddress;
   readonly passwordFile?: string;
-  readonly allowHost: readonly string[];
+  readonly allowHost?: readonly string[];
 }
 
 /** `proxyctl serve` */
@@ -32,25 +35,29 @@ export const serveVerb: Verb = {
           .default(parseListenAddress(LISTEN), LISTEN),
       )
       .option("--password-file <file>", "ask for this USER:PASSWORD; the file must have mode 0600")
-      .option("--allow-host <name>", "a name that browsers know this machine by", allowed, []),
+      .option("--allow-host <name>", "a name that browsers know this machine by", allowed),
   run: (command) => serve(whichOf(command), command),
 };
 
 /** One more host. */
-function allowed(name: string, before: readonly string[]): readonly string[] {
+function allowed(name: string, before: readonly string[] = []): readonly string[] {
   return [...before, name];
 }
 
 async function serve(which: Which, command: Command): Promise<void> {
-  const { listen, passwordFile, allowHost } = command.opts<ServeCommandOptions>();
+  const { listen, passwordFile, allowHost = [] } = command.opts<ServeCommandOptions>();
   if (hostsOf(which).length > 0) {
-    throw usageError("--host or $PROXYCTL_HOST names another machine: run proxyctl serve there");
+    throw usageError(
+      "--host or $PROXYCTL_HOST names another machine: run proxyctl serve there",
+      HELP,
+    );
   }
   // Not before: hardly anybody asks for it.
   const { isLoopback } = await import("../serve/hosts.ts");
   if (!isLoopback(listen.host) && passwordFile === undefined) {
     throw usageError(
       `Others than this machine can reach ${formatAddress(listen)}: give --password-file as well`,
+      HELP,
     );
   }
   const { serve } = await import("../serve/serve.ts");

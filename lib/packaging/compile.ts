@@ -34,6 +34,12 @@ const MANIFEST = join(root, "deno.json");
 /** The Deno that compiles. */
 const compiler = Deno.env.get("DENO_OF_DENORT") || Deno.execPath();
 
+/** The version of the Deno whose runtime the executables are on. @throws {Failure} */
+export async function runtimeVersion(): Promise<string> {
+  const text = await tool("ask Deno for its version", [compiler, "--version"]);
+  return /^deno (\S+)/.exec(text)?.[1] ?? "unknown";
+}
+
 /** How to compile. */
 export interface CompileOptions {
   /** As of `deno compile`: `x86_64-unknown-linux-gnu` and others. */

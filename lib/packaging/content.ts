@@ -9,6 +9,8 @@ export type Shell = typeof SHELLS[number];
 /** What a release is packed of, whatever it is packed as. */
 export interface Content {
   readonly version: string;
+  /** The version of the Deno whose runtime the executables are on. */
+  readonly deno: string;
   readonly target: Target;
   /** The directory that has the executables. */
   readonly executables: string;
@@ -29,14 +31,14 @@ export async function read(path: string): Promise<string> {
 /** Puts into a text what stands in it as `@name@`. */
 export function fill(
   text: string,
-  { version, target }: Content,
+  { version, deno, target }: Content,
   more: Readonly<Record<string, string>> = {},
 ): string {
   const values: Record<string, string> = {
     version,
     target: target.name,
     needs: target.needs,
-    deno: Deno.version.deno,
+    deno,
     ...more,
   };
   return text.replace(/@(\w+)@/g, (word, name: string) => values[name] ?? word);

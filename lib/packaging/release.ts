@@ -12,7 +12,7 @@ import { basename, join, resolve } from "node:path";
 import { program, run } from "../command_line.ts";
 import { VERSION } from "../version.ts";
 import { packArchive } from "./archive.ts";
-import { compile } from "./compile.ts";
+import { compile, runtimeVersion } from "./compile.ts";
 import { type Content, type Shell, SHELLS } from "./content.ts";
 import { packDebian } from "./debian.ts";
 import { licenses } from "./libraries.ts";
@@ -47,6 +47,7 @@ export async function release({ target: wanted, output }: ReleaseOptions): Promi
     const manual = join(executables, "man");
     const rest = {
       version: VERSION,
+      deno: await runtimeVersion(),
       completions: await completions(),
       manuals: await manuals(manual, time),
       time,

@@ -10,6 +10,7 @@ import { codeOf } from "../code_of.ts";
 import { Failure } from "../failure.ts";
 import type { Duration } from "../duration.ts";
 import { IdleTimer } from "../idle_timer.ts";
+import { listenAdvice } from "../listen_advice.ts";
 import { FIRST_INHERITED_DESCRIPTOR } from "../socket_activation.ts";
 import { within } from "../within.ts";
 import { converse } from "./connection.ts";
@@ -101,10 +102,7 @@ function explain(error: unknown, where: ListenAddress | "inherited"): string {
       `${describeSocketError(error)}; it must be a listening stream socket`;
   }
   const place = where.host === null ? `port ${where.port}` : formatAddress(where);
-  const advice = {
-    EADDRINUSE: "; stop the program that has it, or choose another port",
-    EACCES: where.port < 1024 ? "; choose a port of at least 1024, or run as root" : "",
-  }[codeOf(error)] ?? "";
+  const advice = listenAdvice(codeOf(error), where.port);
   return `Failed to listen on ${place}: ${describeSocketError(error)}${advice}`;
 }
 

@@ -7,6 +7,7 @@
 import { formatAddress } from "../address.ts";
 import { codeOf } from "../code_of.ts";
 import { Failure } from "../failure.ts";
+import { listenAdvice } from "../listen_advice.ts";
 import { messageOf } from "../message_of.ts";
 import { chooseRelay, maker } from "../relay/choose.ts";
 import type { ListenAt, Relay, RelayEvents, RelayOptions } from "../relay/relay.ts";
@@ -86,7 +87,8 @@ async function bind(
   } catch (error) {
     const where = formatAddress(listen);
     if (codeOf(error) !== "EADDRINUSE") {
-      throw new Failure(`Failed to listen on ${where}: ${messageOf(error)}`);
+      const advice = listenAdvice(codeOf(error), listen.port);
+      throw new Failure(`Failed to listen on ${where}: ${messageOf(error)}${advice}`);
     }
     const { whoListens } = await import("./who_listens.ts");
     const who = await whoListens(listen.port);

@@ -77,7 +77,12 @@ async function begin(
     const directory = await OwnedDirectory.take(path, group);
     undo.defer(() => directory.abandon());
     // Whoever stopped that proxy wants none.
-    if (isLaunched()) throw new Failure("The proxy that was to be succeeded has ended");
+    if (isLaunched()) {
+      throw new Failure(
+        `Nobody has ${path} any more: the proxy that was to be succeeded has ended, or its runtime ` +
+          "directory was removed under it (then restart it)",
+      );
+    }
     workers.dismiss();
     return beginAnew(options, directory, log, listenAsWanted);
   } catch (error) {

@@ -6,6 +6,7 @@
 
 import { basename, join, resolve } from "node:path";
 import { formatAddress, type ListenAddress } from "../address.ts";
+import { EXIT } from "../exit_codes.ts";
 import { Failure } from "../failure.ts";
 
 /** Where the directories of root's instances are by default. */
@@ -25,7 +26,9 @@ export function defaultBase(): string | null {
  * @throws {Failure} where there is no default for this user
  */
 export function runtimeDirectory(option: string | undefined, listen: ListenAddress): string {
-  if (option === "") throw new Failure("--runtime-dir is empty: give the path of a directory");
+  if (option === "") {
+    throw new Failure("--runtime-dir is empty: give the path of a directory", EXIT.usage);
+  }
   if (option !== undefined) return resolve(option);
   // systemd gives a list where a unit has several (systemd.exec(5)).
   const [given] = (Deno.env.get("RUNTIME_DIRECTORY") ?? "").split(":");

@@ -5,8 +5,10 @@
  */
 
 import { type Address, formatAddress, type ListenAddress } from "../address.ts";
+import { codeOf } from "../code_of.ts";
 import { HttpServer } from "../control/http/server.ts";
 import { Failure } from "../failure.ts";
+import { listenAdvice } from "../listen_advice.ts";
 import { messageOf } from "../message_of.ts";
 import { allowedHosts } from "./hosts.ts";
 import { readPassword } from "./password.ts";
@@ -64,6 +66,7 @@ function open(listen: ListenAddress): Deno.TcpListener {
     if (host === null && !(error instanceof Deno.errors.AddrInUse)) {
       return open({ host: "0.0.0.0", port });
     }
-    throw new Failure(`Failed to listen on ${formatAddress(listen)}: ${messageOf(error)}`);
+    const advice = listenAdvice(codeOf(error), port, "--listen");
+    throw new Failure(`Failed to listen on ${formatAddress(listen)}: ${messageOf(error)}${advice}`);
   }
 }

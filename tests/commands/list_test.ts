@@ -2,7 +2,16 @@ import assert from "node:assert/strict";
 import { formatAddress } from "../../lib/address.ts";
 import { echo } from "../relay/peer.ts";
 import { AnotherUser, noOtherUser } from "../support/another_user.ts";
+import { complete } from "../support/programs.ts";
 import { testWith } from "../support/tools.ts";
+
+Deno.test("list is about all, and says so to who names one", async () => {
+  for (const name of [["--port", "80"], ["--runtime-dir", "/somewhere"]]) {
+    const { code, stdout, stderr } = await complete("proxyctl", [...name, "list"]);
+    assert.deepEqual([code, stdout], [2, ""]);
+    assert.match(stderr, /^proxyctl: list shows all proxies .* \(see proxyctl list --help\)\n$/);
+  }
+});
 
 testWith(
   noOtherUser(),

@@ -9,7 +9,7 @@ Deno.test("resume --wait-upstream: 7 and still drained when it does not answer, 
   assert.deepEqual([failed.code, failed.stdout], [7, ""]);
   assert.match(
     failed.stderr,
-    /proxyctl: The upstream 127.0.0.1:\d+ does not answer; .* drained\n$/,
+    /proxyctl: The upstream 127.0.0.1:\d+ does not answer; .* drained: start the service and resume .*\n$/,
   );
   assert.equal((await proxy.status()).state, "drained");
   assert.equal((await proxy.ctl(["resume", "--wait-upstream", "0s"])).code, 7);

@@ -54,6 +54,8 @@ const PROXYCTL: [string, RegExp][] = [
   ["resume --wait-upstream soon", /--wait-upstream.*"soon"/],
   ["status --port 0", /--port.*"0".*from 1 to 65535/],
   ["with-drain", /'command'/],
+  ["list --port 80", /unknown option '--port'/],
+  ["serve --listen 0.0.0.0:80", /Others than this machine can reach .*--password-file/],
   ["completions", /'shell'/],
   ["completions ksh", /: The shell "ksh" is none of bash, zsh, fish \(/],
 ];
@@ -143,7 +145,7 @@ Deno.test("a result that cannot be written is told in one line, without a stack 
       ['{ sleep 0.2; "$@"; echo "$?" >&2; } | :', "Broken pipe"],
     ] as const
   ) {
-    for (const verb of ["status", "metrics", "list"]) {
+    for (const verb of ["status", "metrics", "history"]) {
       await using running = new Running(["sh", "-c", script, "sh", ...ctl, verb]);
       const { code, stderr } = await running.finished();
       assert.match(

@@ -69,6 +69,18 @@ for (
   });
 }
 
+Deno.test("without PATH a command needs its own, which is said before anything is drained", async () => {
+  await using lent = await lendProxy();
+  const { proxy } = lent;
+  const through = ["env", "-u", "PATH"];
+  const { code, stderr } = await proxy.ctl(["with-drain", "--", "true"], { through });
+  assert.equal(code, 127);
+  // From source Deno sets one, in which there is nothing.
+  assert.match(stderr, /^proxyctl: Failed to run "true": (PATH is not set, .*|no such command)\n$/);
+  assert.deepEqual(proxy.log("drain"), []);
+  assert.equal((await proxy.ctl(["with-drain", "--", "/bin/true"], { through })).code, 0);
+});
+
 Deno.test("SIGTERM is forwarded to the command, which decides what it means", async () => {
   await using lent = await lendProxy();
   const { proxy } = lent;

@@ -1,3 +1,4 @@
+import { runtimeVersion } from "../../lib/packaging/compile.ts";
 import type { Content } from "../../lib/packaging/content.ts";
 import { PROGRAMS } from "../../lib/packaging/programs.ts";
 import { completions, manuals } from "../../lib/packaging/release.ts";
@@ -21,6 +22,7 @@ export async function releasedContent(directory: string): Promise<Omit<Content, 
   }
   return {
     target,
+    deno: await runtimeVersion(),
     time,
     executables: copies,
     completions: await completions(),

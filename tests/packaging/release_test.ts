@@ -107,6 +107,9 @@ testWith(
     );
     assert.doesNotMatch(text.join("\n"), /@\w+@/);
     assert.match(text.join("\n"), /glibc 2\.27 or later \(not musl\)/);
+    assert.ok(
+      text.join("\n").includes(`(they are on the runtime of Deno ${Deno.version.deno})`),
+    );
   },
 );
 

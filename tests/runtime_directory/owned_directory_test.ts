@@ -141,7 +141,9 @@ Deno.test("a path is refused from the first byte on that a Unix socket cannot ta
 });
 
 Deno.test("an empty --runtime-dir is refused", async () => {
-  assertRefused(await startFailing(""), "--runtime-dir");
+  const { code, stdout, stderr } = await startFailing("");
+  assert.match(stderr, /^disnix-tcp-proxy: --runtime-dir is empty: [^\n]+\n$/);
+  assert.deepEqual([code, stdout], [2, ""]);
 });
 
 Deno.test("a second proxy that is not to take over is refused, naming the first one's process", async () => {
