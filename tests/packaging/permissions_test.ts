@@ -246,7 +246,8 @@ const DEEDS: Readonly<Record<Name, readonly Deed[]>> = {
       does: (scene) =>
         withProxy(scene, async (proxy) => {
           const words = ["--runtime-dir", proxy.directory, "with-drain", "--", "no-such-command"];
-          await scene.finished(words);
+          const { stderr } = await scene.finished(words);
+          assert.match(stderr, /no such command/);
           assert.equal((await proxy.status()).lastDrain, null);
         }),
     },

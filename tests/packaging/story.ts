@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { executables } from "../support/executables.ts";
-import { Running, start, type StartOptions } from "../support/programs.ts";
+import { complete, Running, start, type StartOptions } from "../support/programs.ts";
 import { Proxy } from "../support/proxy.ts";
 import { succeeded } from "../support/scene.ts";
 
@@ -34,9 +34,8 @@ export async function runStory(directory: string, options: StartOptions = {}): P
     await client.heard(new RegExp(`(Hello world!\\s+){${times}}`), "stdout");
   };
   await asks(1);
-  for (const words of ["status", "connections", "metrics", "list", "completions bash"]) {
-    await ctl(words);
-  }
+  for (const words of ["status", "connections", "metrics", "completions bash"]) await ctl(words);
+  succeeded("list", await complete("proxyctl", ["list"], all));
   const { pid } = JSON.parse(await ctl("upgrade --json"));
   stack.defer(() => endIfThere(pid.new));
   await asks(2);
