@@ -51,15 +51,22 @@ export function throwing(command: Command, name: string): Command {
   });
 }
 
-/**
- * Bad usage that is seen only once everything has been parsed.
- *
- * @param message what is wrong
- * @param command the words of the command whose help tells more; by default those of the program
- */
-export function usageError(message: string, command?: string): CommanderError {
-  const error = new CommanderError(EXIT.usage, "usage", message);
-  return command === undefined ? error : new UsageError(command, error);
+/** Of bad usage that commander itself has not seen. */
+const SEEN_LATE = "usage";
+
+/** Bad usage that is seen only once everything has been parsed. @param message what is wrong */
+export function usageError(message: string): CommanderError {
+  return new CommanderError(EXIT.usage, SEEN_LATE, message);
+}
+
+/** Runs a command, whose help tells more of bad usage. @param name the words to call it by */
+export async function running<T>(name: string, command: () => Promise<T>): Promise<T> {
+  try {
+    return await command();
+  } catch (error) {
+    if (!(error instanceof CommanderError) || error.code !== SEEN_LATE) throw error;
+    throw new UsageError(name, error);
+  }
 }
 
 /**

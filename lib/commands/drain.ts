@@ -42,10 +42,7 @@ export const drainVerb = aboutProxies({
   async run(proxies, command) {
     const options = owned(command.opts<DrainOptions & { wait: boolean }>());
     if (options.release !== undefined && !options.wait) {
-      throw usageError(
-        "--release cannot be used with --no-wait: nobody would run the command",
-        "proxyctl drain",
-      );
+      throw usageError("--release cannot be used with --no-wait: nobody would run the command");
     }
     const ordered = await inOrder(proxies);
     const [only] = ordered;

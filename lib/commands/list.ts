@@ -23,7 +23,6 @@ function refuseNames(which: Which): Which {
   if (runtimeDir.length + port.length === 0) return which;
   throw usageError(
     "list shows all proxies of the default directories: for one that is named use proxyctl status",
-    "proxyctl list",
   );
 }
 

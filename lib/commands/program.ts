@@ -5,7 +5,7 @@
  */
 
 import { type Command, CommanderError } from "commander";
-import { program, throwing } from "../command_line.ts";
+import { program, running, throwing } from "../command_line.ts";
 import { EXIT, EXIT_MEANINGS } from "../exit_codes.ts";
 import { completionsVerb } from "./completions.ts";
 import { connectionsVerb } from "./connections.ts";
@@ -93,9 +93,10 @@ export function commandLine(ended: (exitCode: number) => void): Command {
     .enablePositionalOptions()
     .addHelpText("after", exitCodes());
   for (const { name, about, define, run } of VERBS) {
-    const command = throwing(root.command(name), `${NAME} ${name}`).description(about);
+    const words = `${NAME} ${name}`;
+    const command = throwing(root.command(name), words).description(about);
     define(command);
-    command.action(async () => ended(await run(command) ?? EXIT.done));
+    command.action(async () => ended(await running(words, () => run(command)) ?? EXIT.done));
   }
   return root;
 }

@@ -44,7 +44,7 @@ export const retargetVerb = aboutProxy({
     const [upstream] = command.processedArgs as [Address];
     const options: RetargetOptions = command.opts();
     if (!options.wait && command.getOptionValueSource("timeout") !== "default") {
-      throw usageError("--timeout says how long to wait: it needs --wait", "proxyctl retarget");
+      throw usageError("--timeout says how long to wait: it needs --wait");
     }
     return retarget(proxy, upstream, options);
   },

@@ -21,23 +21,24 @@ const NOT_EXECUTABLE = 126;
  * @throws {Failure} when there is none, or none that can be executed
  */
 export function findCommand(file: string): void {
-  const path = Deno.env.get("PATH");
-  if (!file.includes("/") && path === undefined) {
-    throw new Failure(
-      `Failed to run "${file}": PATH is not set, so nobody knows where it is: give its path`,
-      NOT_FOUND,
-    );
-  }
-  const places = file.includes("/")
-    ? [file]
-    : path?.split(":").map((one) => join(one || ".", file)) ?? [];
   let why = "ENOENT";
-  for (const place of places) {
+  for (const place of placesOf(file)) {
     const one = whyNotExecutable(place);
     if (one === null) return;
     if (one !== "ENOENT") why = one;
   }
   throw notRun(file, why);
+}
+
+/** Where a command may be. @throws {Failure} when nobody knows */
+function placesOf(file: string): string[] {
+  if (file.includes("/")) return [file];
+  const path = Deno.env.get("PATH");
+  if (path !== undefined) return path.split(":").map((one) => join(one || ".", file));
+  throw new Failure(
+    `Failed to run "${file}": PATH is not set, so nobody knows where it is: give its path`,
+    NOT_FOUND,
+  );
 }
 
 /** The code of the error that executing a file would give; `null` if there is nothing to be seen. */

@@ -11,9 +11,6 @@ import { byName, type Verb, whichOf } from "./verb.ts";
 /** Where it listens, if nobody says otherwise: as HAProxy's page of statistics does. */
 const LISTEN = "127.0.0.1:8404";
 
-/** Whose help tells more of what is wrong. */
-const HELP = "proxyctl serve";
-
 interface ServeCommandOptions {
   readonly listen: ListenAddress;
   readonly passwordFile?: string;
@@ -47,17 +44,13 @@ function allowed(name: string, before: readonly string[] = []): readonly string[
 async function serve(which: Which, command: Command): Promise<void> {
   const { listen, passwordFile, allowHost = [] } = command.opts<ServeCommandOptions>();
   if (hostsOf(which).length > 0) {
-    throw usageError(
-      "--host or $PROXYCTL_HOST names another machine: run proxyctl serve there",
-      HELP,
-    );
+    throw usageError("--host or $PROXYCTL_HOST names another machine: run proxyctl serve there");
   }
   // Not before: hardly anybody asks for it.
   const { isLoopback } = await import("../serve/hosts.ts");
   if (!isLoopback(listen.host) && passwordFile === undefined) {
     throw usageError(
       `Others than this machine can reach ${formatAddress(listen)}: give --password-file as well`,
-      HELP,
     );
   }
   const { serve } = await import("../serve/serve.ts");

@@ -2,10 +2,10 @@
  * Makes the four executables: `deno task compile [--target TARGET] [--output DIR]`.
  *
  * Each is compiled from a bundle of its script with its modules and libraries: what is loaded from
- * some files starts sooner, and is smaller, than what is loaded from hundreds. `deno compile` embeds
- * the times of the files that it finds, and the bundler names parts after where it found them, so they
- * are given copies whose times and places are always the same: two runs make the same executables,
- * byte for byte. `$DENORT_BIN` names the runtime to put them on, where it cannot be downloaded, and
+ * some files starts sooner, and is smaller, than what is loaded from hundreds. The bundler names parts
+ * after where it finds what they are made of, seen from where it works, and `deno compile` embeds the
+ * times of files: so the one works in a copy, and the other finds times that are always the same. Two
+ * runs make the same executables, byte for byte. `$DENORT_BIN` names the runtime to put them on, where it cannot be downloaded, and
  * `$DENO_OF_DENORT` the Deno of its version, where that is not the one that runs this.
  *
  * @module
@@ -73,10 +73,7 @@ export async function compile({ target, output }: CompileOptions): Promise<Libra
     const bundles: { program: Program; files: string[] }[] = [];
     for (const program of programs) {
       const libraries = await librariesOf(join(root, program.script), MANIFEST);
-      for (const library of libraries) {
-        await install(library, copy);
-        all.set(library.name, library);
-      }
+      for (const library of libraries) await install(library, all, join(copy, "node_modules"));
       const bundled = join(copy, "bundles", program.executable);
       const { main, unnamed } = await bundle(bundler, program, copy, bundled);
       await Deno.writeTextFile(join(bundled, LICENSES), licenses(libraries));
@@ -96,16 +93,20 @@ export async function compile({ target, output }: CompileOptions): Promise<Libra
   return [...all.values()];
 }
 
-/** Puts a library where the bundler looks for it. @throws {Failure} when another version is there */
-async function install({ name, version, localPath }: Library, directory: string): Promise<void> {
-  const there = join(directory, "node_modules", name);
-  try {
-    const { version: other } = JSON.parse(await Deno.readTextFile(join(there, "package.json")));
-    if (other === version) return;
-    throw new Failure(`Failed to bundle ${name} ${version}: there is ${other} as well`);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+/** Puts a library where the bundler looks for it. @param all those that are there, by their names */
+async function install(
+  library: Library,
+  all: Map<string, Library>,
+  directory: string,
+): Promise<void> {
+  const { name, version, localPath } = library;
+  const other = all.get(name);
+  if (other?.version === version) return;
+  if (other !== undefined) {
+    throw new Failure(`Failed to bundle ${name} ${version}: there is ${other.version} as well`);
   }
+  all.set(name, library);
+  const there = join(directory, name);
   await Deno.mkdir(dirname(there), { recursive: true });
   await copyTree(localPath, there);
 }

@@ -25,13 +25,18 @@ Deno.test("only SIGHUP depends on the terminal: gone since the start, it means t
   }
 });
 
-/** What comes of signals, one after the other. */
-async function heardOf(signals: readonly Signal[], surroundings: Surroundings): Promise<string[]> {
+/** What comes of signals, one after the other. @param early those before anybody obeys */
+async function heardOf(
+  signals: readonly Signal[],
+  surroundings: Surroundings,
+  early: readonly Signal[] = [],
+): Promise<string[]> {
   let tell: (signal: Signal, surroundings: Surroundings) => void = () => {};
   const { stop, cutShort, obey } = await proxySignals((told) => {
     tell = told;
     return Promise.resolve();
   });
+  for (const signal of early) tell(signal, surroundings);
   const heard: string[] = [];
   void stop.then(() => heard.push("stop"));
   void cutShort.then(() => heard.push("cut"));
@@ -39,6 +44,7 @@ async function heardOf(signals: readonly Signal[], surroundings: Surroundings): 
     upgrade: (signal) => void heard.push(`upgrade for ${signal}`),
     ignored: (signal) => void heard.push(`ignored ${signal}`),
   });
+  await Promise.resolve();
   for (const signal of signals) {
     tell(signal, surroundings);
     await Promise.resolve();
@@ -63,30 +69,14 @@ Deno.test("a second signal cuts, but a hang-up is never the second", async () =>
   ]);
 });
 
-/** What comes of signals that are there before anybody obeys. */
-async function earlyOf(...early: Signal[]): Promise<string[]> {
-  let tell: (signal: Signal, surroundings: Surroundings) => void = () => {};
-  const signals = await proxySignals((told) => {
-    tell = told;
-    return Promise.resolve();
-  });
-  for (const signal of early) tell(signal, STAYS);
-  const heard: string[] = [];
-  signals.obey({
-    upgrade: (signal) => void heard.push(`upgrade for ${signal}`),
-    ignored: (signal) => void heard.push(`ignored ${signal}`),
-  });
-  void signals.stop.then(() => heard.push("stop"));
-  await Promise.resolve();
-  return heard;
-}
-
 Deno.test("who is asked to stop before it obeys stops, and is not upgraded", async () => {
-  assert.deepEqual(await earlyOf("SIGHUP", "SIGUSR1", "SIGTERM"), ["stop"]);
+  assert.deepEqual(await heardOf([], STAYS, ["SIGHUP", "SIGUSR1", "SIGTERM"]), ["stop"]);
 });
 
 Deno.test("who is asked for an upgrade before it obeys is upgraded once", async () => {
-  assert.deepEqual(await earlyOf("SIGHUP", "SIGUSR1", "SIGHUP"), ["upgrade for SIGHUP"]);
+  assert.deepEqual(await heardOf([], STAYS, ["SIGHUP", "SIGUSR1", "SIGHUP"]), [
+    "upgrade for SIGHUP",
+  ]);
 });
 
 Deno.test("a start that gets nowhere ends when the proxy is to stop; one that gets on is finished", async () => {
